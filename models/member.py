@@ -1,0 +1,93 @@
+"""The extension point: what a member must do to take part. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from models.outputs import ClassMaps, SliceBoxes
+from tomograms.particles import Particle
+from tomograms.tomogram import Tomogram
+
+Advance = Callable[[int, int, str], None]
+"""Progress: steps done, steps in all, a word on the state ("loss 0.42")."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The held-out tomogram: looked at for curves, never for a decision."""
+
+    tomogram: Tomogram
+    picks: pd.DataFrame
+
+
+class Predictor(Protocol):
+    """A trained network, ready for tomograms."""
+
+    def predict(self, tomogram: Tomogram) -> ClassMaps | SliceBoxes:
+        """Return what the network predicts; ``tomogram.volume`` is normalised."""
+        ...
+
+
+class Member(Protocol):
+    """A kind of network. One file in `models/`, one line in `models.registry`.
+
+    Attributes
+    ----------
+    name
+        Its name on the command line and in tables.
+    presets
+        Settings (a frozen dataclass) by preset name: ``demo``, ``short`` and ``full``.
+    """
+
+    name: str
+    presets: Mapping[str, Any]
+
+    def fit(
+        self,
+        train: Sequence[Tomogram],
+        picks: pd.DataFrame,
+        watch: Watch | None,
+        *,
+        particles: Sequence[Particle],
+        settings: Any,
+        seed: int,
+        directory: Path,
+        advance: Advance,
+    ) -> None:
+        """Train and leave ``weights.safetensors``, ``history.csv`` and pictures in ``directory``.
+
+        Parameters
+        ----------
+        train
+            Normalised tomograms.
+        picks
+            Their truth: ``experiment, particle_type, x, y, z`` (Å).
+        watch
+            The held-out tomogram; nothing that is trained depends on it.
+        particles
+            Every species, scored or not.
+        settings
+            One of the member's presets, possibly changed.
+        seed
+            The same seed gives the same weights on one machine.
+        directory
+            Where this (fold, member, seed) lives; an interrupted training may be found there.
+        advance
+            Told of progress.
+        """
+        ...
+
+    def load(self, directory: Path, device: str) -> Predictor:
+        """Return the trained network of ``directory``.
+
+        Raises
+        ------
+        InputError
+            If the weights are missing, truncated or of another architecture.
+        """
+        ...

@@ -1,0 +1,97 @@
+"""Candidates: the one table that flows from every member to the submission.
+
+Columns ``experiment, particle_type, x, y, z, score, member, model``: positions in Å (float64), a score (float64, higher
+is better), the member's name, and the model that made the row (fold and seed). Truth is the first five columns.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from tomograms.errors import InputError
+from tomograms.files import replacing
+
+TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
+COLUMNS = [*TRUTH_COLUMNS, "score", "member", "model"]
+
+
+def make_candidates(
+    experiment: str,
+    particle_type: ArrayLike,  # (n,) or one name
+    position: ArrayLike,  # (n, 3) xyz, Å
+    score: ArrayLike,  # (n,)
+    *,
+    member: str,
+    model: str,
+) -> pd.DataFrame:
+    """Return a candidates table in its total order; empty input gives an empty table with the same columns."""
+    xyz = np.asarray(position, np.float64).reshape(-1, 3)
+    table = pd.DataFrame(
+        {
+            "experiment": experiment,
+            "particle_type": particle_type,
+            "x": xyz[:, 0],
+            "y": xyz[:, 1],
+            "z": xyz[:, 2],
+            "score": np.asarray(score, np.float64),
+            "member": member,
+            "model": model,
+        },
+        index=range(len(xyz)),
+    )
+    return in_order(typed(table))
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its text columns as objects and its numbers as float64, whatever it was read from."""
+    numbers = [c for c in ("x", "y", "z", "score") if c in table.columns]
+    texts = [c for c in ("experiment", "particle_type", "member", "model") if c in table.columns]
+    return table.astype({**dict.fromkeys(numbers, "float64"), **dict.fromkeys(texts, "object")})
+
+
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows in the stated total order: experiment, particle_type, score (high first), z, y, x, member, model."""
+    keys = ["experiment", "particle_type", "score", "z", "y", "x", "member", "model"]
+    ascending = [key != "score" for key in keys]
+    return table.sort_values(keys, ascending=ascending, kind="stable", ignore_index=True)
+
+
+def empty_candidates() -> pd.DataFrame:
+    """Return a candidates table without rows."""
+    return make_candidates("", [], np.empty((0, 3)), [], member="", model="")
+
+
+def concatenate(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return all rows of the tables in the total order."""
+    filled = [table for table in tables if len(table)]
+    return in_order(pd.concat(filled, ignore_index=True)) if filled else empty_candidates()
+
+
+def write_candidates(path: Path, table: pd.DataFrame) -> None:
+    """Write the table as Parquet, atomically."""
+    with replacing(path) as temporary:
+        table[COLUMNS].to_parquet(temporary, index=False)
+
+
+def read_candidates(path: Path) -> pd.DataFrame:
+    """Read a table that `write_candidates` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or lacks a column.
+    """
+    try:
+        table = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a Parquet file of candidates, but it cannot be read ({error})") from None
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise InputError(f"{path}: expected the columns {COLUMNS}, but got no {missing}")
+    return typed(table[COLUMNS])
