@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from tomograms.errors import InputError
 from tomograms.files import replacing
+from tomograms.picks import TRUTH_COLUMNS
 
-TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
 COLUMNS = [*TRUTH_COLUMNS, "score", "member", "model"]
 
 
