@@ -32,7 +32,19 @@ def inside(
     position: ArrayLike,  # (n, 3) xyz, Å
     shape: tuple[int, ...],  # (z, y, x)
     voxel_size: float,
+    *,
+    margin: float = 0.0,
 ) -> NDArray[np.bool_]:  # (n,)
-    """Return which positions lie in the volume, its outermost voxels' full extent included."""
-    index = to_index(position, voxel_size)
-    return np.all((index >= -0.5) & (index <= np.asarray(shape) - 0.5), axis=1)
+    """Return which positions lie in the volume, or at most ``margin`` Å outside it; see `extent`."""
+    low, high = extent(shape, voxel_size)
+    xyz = np.asarray(position, np.float64).reshape(-1, 3)
+    return np.all((xyz >= low - margin) & (xyz <= high + margin), axis=1)
+
+
+def extent(
+    shape: tuple[int, ...],  # (z, y, x)
+    voxel_size: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (3,) and (3,) xyz, Å
+    """Return the volume's lower and upper corner (x, y, z), its outermost voxels' full extent included."""
+    high = (np.asarray(shape[::-1], np.float64) - 0.5) * voxel_size
+    return np.full(3, -0.5 * voxel_size), high

@@ -1,8 +1,193 @@
-"""Picks: annotated particle centres as one table.
+"""Picks: annotated particle centres as one table, and the files that hold them.
 
 Columns ``experiment, particle_type, x, y, z``: run name, species, and the centre in Å (float64).
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from tomograms.errors import InputError
+from tomograms.files import replacing, write_json
+
 TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
+
+
+def make_truth(
+    experiment: str,
+    particle_type: ArrayLike,  # (n,) or one name
+    position: ArrayLike,  # (n, 3) xyz, Å
+) -> pd.DataFrame:
+    """Return a table of picks in its total order; empty input gives an empty table with the same columns."""
+    xyz = np.asarray(position, np.float64).reshape(-1, 3)
+    columns = {"experiment": experiment, "particle_type": particle_type, "x": xyz[:, 0], "y": xyz[:, 1], "z": xyz[:, 2]}
+    return join_truth([pd.DataFrame(columns, index=range(len(xyz)))])
+
+
+def join_truth(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all tables by experiment, particle_type, z, y, x: text as objects, numbers as float64."""
+    filled = [table[TRUTH_COLUMNS] for table in tables if len(table)]
+    table = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=TRUTH_COLUMNS)
+    types = {name: "object" if name in TRUTH_COLUMNS[:2] else "float64" for name in TRUTH_COLUMNS}
+    keys = ["experiment", "particle_type", "z", "y", "x"]
+    return table.astype(types).sort_values(keys, kind="stable", ignore_index=True)
+
+
+def write_truth(path: Path, table: pd.DataFrame) -> None:
+    """Write picks as CSV, atomically; floats survive a round trip exactly."""
+    with replacing(path) as temporary:
+        table[TRUTH_COLUMNS].to_csv(temporary, index=False)
+
+
+def read_truth(path: Path) -> pd.DataFrame:
+    """Read picks from CSV; other columns are left out.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no CSV, lacks a column, or holds a coordinate that is not a finite number.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"experiment": str, "particle_type": str}, float_precision="round_trip")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected CSV, but it cannot be read ({error})") from None
+    missing = [column for column in TRUTH_COLUMNS if column not in table.columns]
+    if missing:
+        raise InputError(f"{path}: expected the columns {','.join(TRUTH_COLUMNS)}, but got no {','.join(missing)}")
+    for column in TRUTH_COLUMNS:
+        values = table[column]
+        bad = values.isna() if column in TRUTH_COLUMNS[:2] else ~np.isfinite(pd.to_numeric(values, errors="coerce"))
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            kind = "a name" if column in TRUTH_COLUMNS[:2] else "a finite number"
+            raise InputError(f"{path}: line {row + 2}: expected {kind} for {column}, but got {values.iloc[row]}")
+    return join_truth([table])
+
+
+@dataclass(frozen=True)
+class PickSet:
+    """The picks of one species by one user in one session, as a JSON file holds them.
+
+    Attributes
+    ----------
+    source
+        The file, for messages.
+    particle_type
+        The species.
+    user, session
+        Who picked, and in which session.
+    position
+        ``(n, 3)`` xyz, Å: ``location`` shifted by the translation of ``transformation_``.
+    """
+
+    source: str
+    particle_type: str
+    user: str
+    session: str
+    position: NDArray[np.float64]
+
+
+def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:
+    """Return user, session and species from the stem of ``{user}_{session}_{object}.json`` or ``{object}.json``."""
+    parts = stem.split("_", 2)
+    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (None, None, stem)
+
+
+def parse_pick_set(text: str | bytes, source: str) -> PickSet:
+    """Return the pick set that a JSON file holds.
+
+    The file's name decides on species, user and session; a name that is only the species leaves the last two to the
+    content.
+
+    Parameters
+    ----------
+    text
+        The file's content.
+    source
+        Its path.
+
+    Raises
+    ------
+    InputError
+        If it is not JSON, has no list ``points``, or a coordinate is not a finite number.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{source}: expected JSON, but got something else ({error})") from None
+    points = content.get("points") if isinstance(content, dict) else None
+    if not isinstance(points, list):
+        raise InputError(f"{source}: expected a JSON object with a list of points, but got none")
+    user, session, particle_type = pick_set_name(Path(source).stem)
+    if user is None or session is None:
+        user, session = str(content.get("user_id") or ""), str(content.get("session_id") or "")
+    centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
+    return PickSet(source, particle_type, user, session, np.array(centres, np.float64).reshape(-1, 3))
+
+
+def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, session: str, run: str) -> None:
+    """Write the picks of the species that the file's name tells, as copick JSON, atomically.
+
+    Parameters
+    ----------
+    path
+        ``{object}.json`` or ``{user}_{session}_{object}.json``.
+    position
+        ``(n, 3)`` xyz, Å.
+    user, session
+        Who picked, and in which session.
+    run
+        The run's name.
+    """
+    points = [
+        {
+            "location": {"x": float(x), "y": float(y), "z": float(z)},
+            "transformation_": np.eye(4).tolist(),
+            "instance_id": 0,
+            "score": 1.0,
+        }
+        for x, y, z in position
+    ]
+    content = {
+        "pickable_object_name": pick_set_name(path.stem)[2],
+        "user_id": user,
+        "session_id": session,
+        "run_name": run,
+        "voxel_spacing": None,
+        "unit": "angstrom",
+        "trust_orientation": True,
+        "points": points,
+    }
+    write_json(path, content)
+
+
+def _centre(point: Any, where: str) -> list[float]:
+    """Return the centre xyz of one entry of ``points``."""
+    location = point.get("location") if isinstance(point, Mapping) else None
+    if not isinstance(location, Mapping):
+        raise InputError(f"{where}: expected a location with x, y and z, but got {json.dumps(location)}")
+    matrix = point.get("transformation_")
+    try:
+        transformation = np.asarray(np.eye(4) if matrix is None else matrix, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        transformation = np.empty(0)
+    if transformation.shape != (4, 4):
+        raise InputError(f"{where}: expected transformation_ to be a 4 x 4 matrix of numbers")
+    centre = []
+    for axis, shift in zip("xyz", transformation[:3, 3], strict=True):
+        value = location.get(axis)
+        number = float(value) if isinstance(value, float) or (type(value) is int and abs(value) < 1e15) else np.nan
+        if not np.isfinite(number + shift):
+            raise InputError(f"{where}: expected a finite number of Å for {axis}, but got {json.dumps(value)}")
+        centre.append(number + float(shift))
+    return centre

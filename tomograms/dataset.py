@@ -1,0 +1,246 @@
+"""A data set: runs with a tomogram and, where somebody has picked, their truth; checked, whatever it was read from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from tomograms.coordinates import extent, inside
+from tomograms.errors import InputError
+from tomograms.ome_zarr import StoredVolume, fingerprint, read_volume
+from tomograms.particles import Particle, by_name
+from tomograms.picks import PickSet, join_truth, make_truth
+from tomograms.tomogram import Tomogram, normalise
+
+
+class Source(Protocol):
+    """Where a data set lies and how it is laid out: a Kaggle tree or a copick project."""
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the config file."""
+        ...
+
+    @property
+    def particles(self) -> tuple[Particle, ...]:
+        """Every species."""
+        ...
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its tomograms were simulated by this project."""
+        ...
+
+    def runs(self, split: str) -> tuple[str, ...]:
+        """Return the sorted names of the runs of ``train`` or ``test``."""
+        ...
+
+    def volume(self, run: str) -> StoredVolume:
+        """Return a run's volume, found but not read."""
+        ...
+
+    def pick_sets(self, run: str) -> list[PickSet]:
+        """Return all pick sets of a run."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Runs with their tomograms and picks, all checked.
+
+    Attributes
+    ----------
+    source
+        Where they lie.
+    asked
+        How to open it again: ``root`` (``None`` for the phantom), ``tomogram_type``, ``user``, ``session``,
+        ``voxel_spacing``.
+    """
+
+    source: Source
+    asked: Mapping[str, Any]
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the copick config's file."""
+        return self.source.root
+
+    @property
+    def simulated(self) -> bool:
+        """Whether figures that come from it must be labelled as simulated."""
+        return self.source.simulated
+
+    @property
+    def particles(self) -> tuple[Particle, ...]:
+        """Every species."""
+        return self.source.particles
+
+    def record(self) -> dict[str, Any]:
+        """Return how to open it again, for JSON; see `open_recorded`."""
+        return dict(self.asked)
+
+    def runs(self, split: str) -> tuple[str, ...]:
+        """Return the sorted names of the runs of ``train`` or ``test``."""
+        return self.source.runs(split)
+
+    def shape(self, run: str) -> tuple[int, int, int]:
+        """Return a volume's shape ``(z, y, x)`` without reading it."""
+        return self.source.volume(run).shape
+
+    def voxel_size(self, run: str) -> float:
+        """Return a volume's voxel size in Å without reading it."""
+        return self.source.volume(run).voxel_size
+
+    def tomogram(self, run: str) -> Tomogram:
+        """Read a run's tomogram, normalised.
+
+        Raises
+        ------
+        InputError
+            If a chunk is missing or damaged, a voxel is not finite, or the volume has no contrast.
+        """
+        stored = self.source.volume(run)
+        volume = read_volume(stored)
+        try:
+            return Tomogram(run, normalise(volume, out=volume), stored.voxel_size)
+        except InputError as error:
+            raise InputError(f"{stored.source}: {error}") from None
+
+    def has_picks(self, run: str) -> bool:
+        """Return whether somebody has picked in a run, which includes a file of picks without points."""
+        return bool(self._chosen(run))
+
+    def picks(self, run: str) -> pd.DataFrame:
+        """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).
+
+        Raises
+        ------
+        InputError
+            If a file is damaged, of an undeclared species, or holds a pick outside the volume, or if several pick sets
+            of a species leave the choice open.
+        """
+        chosen = self._chosen(run)
+        known = by_name(self.particles)
+        tables = []
+        stored = self.source.volume(run) if chosen else None
+        for name in sorted({pick_set.particle_type for pick_set in chosen}):
+            pick_set, *others = [s for s in chosen if s.particle_type == name]
+            if name not in known:
+                raise InputError(f"{pick_set.source}: expected one of the species {', '.join(known)}, but got {name}")
+            if any(not np.array_equal(other.position, pick_set.position) for other in others):
+                sets = ", ".join(f"{s.user or '-'}/{s.session or '-'}" for s in [pick_set, *others])
+                raise InputError(
+                    f"{pick_set.source}: expected one set of picks of {name}, but got {sets} (user/session); "
+                    "choose by user and session"
+                )
+            assert stored is not None
+            _check_inside(pick_set, known[name], stored)
+            tables.append(make_truth(run, name, pick_set.position))
+        return join_truth(tables)
+
+    def fingerprint(self, runs: Iterable[str]) -> str:
+        """Return a hash of the species and of the runs' volumes and picks."""
+        digest = hashlib.sha256(repr(self.particles).encode())
+        for run in sorted(runs):
+            digest.update(f"\n{run} {fingerprint(self.source.volume(run))}\n".encode())
+            digest.update(self.picks(run).to_csv(index=False).encode())
+        return digest.hexdigest()
+
+    def _chosen(self, run: str) -> list[PickSet]:
+        """Return a run's pick sets of the user and session that were asked for."""
+        user, session = self.asked["user"], self.asked["session"]
+        sets = self.source.pick_sets(run)
+        return [s for s in sets if user in (None, s.user) and session in (None, s.session)]
+
+
+def open_dataset(
+    path: Path | None,
+    *,
+    tomogram_type: str = "denoised",
+    user: str | None = None,
+    session: str | None = None,
+    voxel_spacing: float | None = None,
+) -> Dataset:
+    """Open a data set.
+
+    Parameters
+    ----------
+    path
+        The root folder of a Kaggle tree, or a copick config (a JSON file), or ``None`` for the built-in phantom, which
+        is made once.
+    tomogram_type
+        ``denoised``, ``wbp``, ...
+    user, session
+        Which picks, where there are several sets of them.
+    voxel_spacing
+        Å as in the folders' names, where there are several.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to be opened.
+    """
+    asked = {
+        "root": None if path is None else str(path.resolve()),
+        "tomogram_type": tomogram_type,
+        "user": user,
+        "session": session,
+        "voxel_spacing": voxel_spacing,
+    }
+    if path is None:
+        from tomograms.phantom import phantom_root
+
+        path = phantom_root()
+    if not path.exists():
+        raise InputError(f"{path}: no such data; expected a folder in Kaggle's layout or a copick config")
+    source: Source
+    if path.is_dir():
+        from tomograms.kaggle_tree import KaggleTree
+
+        source = KaggleTree(path, tomogram_type, voxel_spacing)
+    else:
+        from tomograms.copick_project import open_project
+
+        source = open_project(path, tomogram_type, voxel_spacing)
+    return Dataset(source, asked)
+
+
+def open_recorded(record: Mapping[str, Any]) -> Dataset:
+    """Open the data set that `Dataset.record` describes.
+
+    Raises
+    ------
+    InputError
+        If it is no longer there.
+    """
+    root = record["root"]
+    return open_dataset(
+        None if root is None else Path(root),
+        tomogram_type=record["tomogram_type"],
+        user=record["user"],
+        session=record["session"],
+        voxel_spacing=record["voxel_spacing"],
+    )
+
+
+def _check_inside(pick_set: PickSet, particle: Particle, stored: StoredVolume) -> None:
+    """Refuse a pick that no prediction inside the volume can hit, which is one outside it by over half its radius.
+
+    Closer ones occur where a volume was cut from a larger one, and a part of the particle is seen.
+    """
+    margin = 0.5 * particle.radius
+    outside = np.flatnonzero(~inside(pick_set.position, stored.shape, stored.voxel_size, margin=margin))
+    if len(outside):
+        point = ", ".join(f"{value:.1f}" for value in pick_set.position[outside[0]])
+        low, high = extent(stored.shape, stored.voxel_size)
+        box = ", ".join(f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True))
+        raise InputError(
+            f"{pick_set.source}: point {outside[0]}: expected x, y, z within the volume ({box} Å) "
+            f"or at most half a radius ({margin:g} Å) outside, but got {point} Å"
+        )

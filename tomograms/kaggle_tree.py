@@ -1,0 +1,138 @@
+"""Kaggle's folder tree: ``{train,test}/{static,overlay}/ExperimentRuns/{run}/...``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomograms.errors import InputError
+from tomograms.ome_zarr import StoredVolume, find_volume, open_store, write_volume
+from tomograms.particles import CZII, Particle
+from tomograms.picks import PickSet, parse_pick_set, write_pick_set
+
+SPLITS = ("train", "test")
+SPACING = "VoxelSpacing10.000"
+SIMULATED = "simulated.json"
+"""A file in the root of a tree that was simulated."""
+
+
+@dataclass(frozen=True)
+class KaggleTree:
+    """A Kaggle tree, read in place.
+
+    Attributes
+    ----------
+    root
+        The folder that holds ``train`` and ``test``.
+    tomogram_type
+        ``denoised``, ``wbp``, ...
+    voxel_spacing
+        Å in the folder's name, where a run has several; ``None``: 10.000, or else the only one.
+    """
+
+    root: Path
+    tomogram_type: str
+    voxel_spacing: float | None
+
+    def __post_init__(self) -> None:
+        if not any(self._static(split).is_dir() for split in SPLITS):
+            raise InputError(f"{self.root}: expected a folder with train/static/ExperimentRuns, but found none")
+
+    @property
+    def particles(self) -> tuple[Particle, ...]:
+        """The six species of the competition."""
+        return CZII
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the tree says that it was simulated."""
+        return (self.root / SIMULATED).exists()
+
+    def runs(self, split: str) -> tuple[str, ...]:
+        """Return the sorted names of a split's runs; none if the split is missing."""
+        folder = self._static(split)
+        if not folder.is_dir():
+            return ()
+        return tuple(sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")))
+
+    def volume(self, run: str) -> StoredVolume:
+        """Return a run's volume, found but not read.
+
+        Raises
+        ------
+        InputError
+            If the run or its tomogram type is missing, several voxel spacings leave the choice open, or the volume's
+            metadata are wrong.
+        """
+        folder = self._static(self._split(run)) / run
+        spacings = sorted(f.name for f in folder.glob("VoxelSpacing*") if f.is_dir())
+        wanted = SPACING if self.voxel_spacing is None else f"VoxelSpacing{self.voxel_spacing:.3f}"
+        if wanted not in spacings:
+            if not spacings or self.voxel_spacing is not None:
+                raise InputError(f"{folder}: expected a folder {wanted}, but got {spacings or 'none'}")
+            if len(spacings) > 1:
+                raise InputError(f"{folder}: expected one voxel spacing or a choice of one, but got {spacings}")
+            wanted = spacings[0]
+        path = folder / wanted / f"{self.tomogram_type}.zarr"
+        if not path.is_dir():
+            types = sorted(f.stem for f in path.parent.glob("*.zarr"))
+            raise InputError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
+        return find_volume(open_store(path), str(path))
+
+    def pick_sets(self, run: str) -> list[PickSet]:
+        """Return all pick sets of a run; none if nobody has picked.
+
+        Raises
+        ------
+        InputError
+            If the run is missing or a file of picks is damaged.
+        """
+        folder = self.root / self._split(run) / "overlay" / "ExperimentRuns" / run / "Picks"
+        files = sorted(f for f in folder.glob("*.json") if not f.name.startswith("."))
+        return [parse_pick_set(file.read_bytes(), str(file)) for file in files]
+
+    def _static(self, split: str) -> Path:
+        return self.root / split / "static" / "ExperimentRuns"
+
+    def _split(self, run: str) -> str:
+        """Return where a run lies. Kaggle's visible test runs are copies of training runs: those count as training."""
+        for split in SPLITS:
+            if run in self.runs(split):
+                return split
+        raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self.runs('train'))}")
+
+
+def write_run(
+    root: Path,
+    split: str,
+    run: str,
+    *,
+    volume: NDArray[np.float32],
+    voxel_size: float,
+    picks: dict[str, NDArray[np.float64]],
+) -> None:
+    """Write one run into a Kaggle tree.
+
+    Parameters
+    ----------
+    root
+        The tree's folder.
+    split
+        ``train`` or ``test``.
+    run
+        Its name.
+    volume
+        ``(z, y, x)``; the tomogram type is ``denoised``.
+    voxel_size
+        Å.
+    picks
+        ``(n, 3)`` xyz in Å by species.
+    """
+    runs = Path("ExperimentRuns") / run
+    write_volume(root / split / "static" / runs / SPACING / "denoised.zarr", volume, voxel_size)
+    for name, position in picks.items():
+        file = root / split / "overlay" / runs / "Picks" / f"{name}.json"
+        write_pick_set(file, position, user="curation", session="0", run=run)

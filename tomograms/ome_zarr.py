@@ -1,0 +1,202 @@
+"""OME-NGFF 0.4 volumes in Zarr format 2: voxel size, shape, voxels, and a check of every chunk.
+
+A store is any mapping from keys (``.zattrs``, ``0/.zarray``, ``0/0/1/0``) to bytes; `open_store` makes one of a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomograms.coordinates import AXES
+from tomograms.errors import InputError
+
+UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
+"""Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
+
+
+@dataclass(frozen=True)
+class StoredVolume:
+    """A volume that has been found but not yet read.
+
+    Attributes
+    ----------
+    store
+        Keys and bytes.
+    source
+        Where it lies, for messages.
+    path
+        The key of its full-resolution array.
+    shape
+        ``(z, y, x)``.
+    chunks
+        Shape of a chunk.
+    separator
+        Between the numbers of a chunk's key.
+    voxel_size
+        Å.
+    """
+
+    store: Mapping[str, bytes]
+    source: str
+    path: str
+    shape: tuple[int, int, int]
+    chunks: tuple[int, int, int]
+    separator: str
+    voxel_size: float
+
+    def chunk_keys(self) -> Iterator[tuple[tuple[int, ...], str]]:
+        """Yield the index and the key of each chunk that must exist."""
+        counts = [math.ceil(n / c) for n, c in zip(self.shape, self.chunks, strict=True)]
+        for index in itertools.product(*map(range, counts)):
+            yield index, f"{self.path}/{self.separator.join(map(str, index))}"
+
+
+def open_store(path: Path) -> Mapping[str, bytes]:
+    """Return a folder as a store."""
+    from zarr.storage import DirectoryStore
+
+    return DirectoryStore(str(path))
+
+
+def find_volume(store: Mapping[str, bytes], source: str) -> StoredVolume:
+    """Read a volume's metadata.
+
+    Parameters
+    ----------
+    store
+        The OME-Zarr group.
+    source
+        Where it lies, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is of Zarr format 3, has no OME-NGFF scale, has axes other than z, y, x, voxels that are not cubic within
+        0.1 %, or is not 3D.
+    """
+    if "zarr.json" in store:
+        raise InputError(f"{source}: expected Zarr format 2, but got format 3 (zarr.json); write it with zarr < 3")
+    try:
+        level = _json(store, ".zattrs", source)["multiscales"][0]
+        dataset = level["datasets"][0]
+        path = str(dataset["path"])
+        axes = [axis["name"] for axis in level["axes"]]
+        units = [axis.get("unit") for axis in level["axes"]]
+        steps = [*dataset["coordinateTransformations"], *level.get("coordinateTransformations", [])]
+        scales = [step["scale"] for step in steps if step["type"] == "scale"]
+        scale = np.prod(np.array(scales, np.float64), axis=0)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{source}/.zattrs: expected OME-NGFF multiscales with axes and a scale, but got something else ({error!r})"
+        ) from None
+    array = _json(store, f"{path}/.zarray", source)
+    shape = array.get("shape", [])
+    if len(shape) != 3 or min(shape) < 1:
+        raise InputError(f"{source}: expected a 3D volume (z, y, x), but got the shape {shape}")
+    if axes != list(AXES) or scale.shape != (3,):
+        raise InputError(f"{source}/.zattrs: expected the axes z, y, x with three scales, but got {axes}")
+    if not set(units) <= set(UNITS):
+        raise InputError(f"{source}/.zattrs: expected axes in angstrom or nanometer, but got {units}")
+    size = scale * [UNITS[unit] for unit in units]
+    if not (np.all(np.isfinite(size)) and size.min() > 0 and size.max() <= size.min() * 1.001):
+        raise InputError(f"{source}/.zattrs: expected cubic voxels above 0 Å, but got {size.tolist()} Å (z, y, x)")
+    if np.dtype(array["dtype"]).kind not in "fiu":
+        raise InputError(f"{source}/{path}: expected numbers, but got the dtype {array['dtype']}")
+    separator = array.get("dimension_separator", ".")
+    return StoredVolume(store, source, path, tuple(shape), tuple(array["chunks"]), separator, float(size.mean()))
+
+
+def read_volume(stored: StoredVolume) -> NDArray[np.float32]:
+    """Read the voxels.
+
+    Zarr fills a chunk that is missing with a constant and says nothing, so each chunk is looked for.
+
+    Raises
+    ------
+    InputError
+        If a chunk is missing or cannot be decoded, or a voxel is not finite.
+    """
+    import zarr
+
+    array = zarr.open_array(store=stored.store, path=stored.path, mode="r")
+    volume = np.empty(stored.shape, np.float32)
+    for index, key in stored.chunk_keys():
+        name = f"{stored.source}/{key}"
+        if key not in stored.store:
+            raise InputError(f"{name}: expected a chunk of the volume {stored.shape}, but the file is missing")
+        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))
+        try:
+            block = array.get_basic_selection(box)
+        except Exception as error:  # each codec has its own kind of error for damaged bytes
+            raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
+        if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
+            raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
+        volume[box] = block
+    return volume
+
+
+def fingerprint(stored: StoredVolume) -> str:
+    """Return a hash of the volume's metadata and of the bytes of its chunks."""
+    digest = hashlib.blake2b(digest_size=16)
+    keys = [".zattrs", f"{stored.path}/.zarray", *(key for _, key in stored.chunk_keys())]
+    for key in keys:
+        content = stored.store.get(key, b"")
+        digest.update(f"{key} {len(content)} ".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> None:
+    """Write a volume as OME-NGFF 0.4 in Zarr format 2, with one level.
+
+    Parameters
+    ----------
+    path
+        The folder ``{tomogram_type}.zarr``; it must not exist.
+    volume
+        ``(z, y, x)``.
+    voxel_size
+        Å.
+    """
+    import zarr
+
+    group = zarr.open_group(zarr.DirectoryStore(str(path)), mode="w-")
+    group.create_dataset(
+        "0",
+        data=np.asarray(volume, np.float32),
+        chunks=tuple(min(n, c) for n, c in zip(volume.shape, (64, 256, 256), strict=True)),
+        compressor=zarr.Blosc("zstd", clevel=5, shuffle=zarr.Blosc.BITSHUFFLE),
+        dimension_separator="/",
+    )
+    scale = {"type": "scale", "scale": [voxel_size] * 3}
+    group.attrs["multiscales"] = [
+        {
+            "name": "/",
+            "version": "0.4",
+            "axes": [{"name": name, "type": "space", "unit": "angstrom"} for name in AXES],
+            "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
+        }
+    ]
+
+
+def _json(store: Mapping[str, bytes], key: str, source: str) -> dict[str, Any]:
+    """Return a metadata file's content."""
+    try:
+        content = json.loads(bytes(store[key]))
+    except KeyError:
+        raise InputError(f"{source}/{key}: no such file; expected an OME-NGFF volume in Zarr format 2") from None
+    except ValueError as error:
+        raise InputError(f"{source}/{key}: expected JSON, but got something else ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{source}/{key}: expected a JSON object, but got something else")
+    return content
