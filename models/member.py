@@ -57,6 +57,7 @@ class Member(Protocol):
         settings: Any,
         seed: int,
         directory: Path,
+        device: str,
         advance: Advance,
     ) -> None:
         """Train and leave ``weights.safetensors``, ``history.csv`` and pictures in ``directory``.
@@ -77,6 +78,8 @@ class Member(Protocol):
             The same seed gives the same weights on one machine.
         directory
             Where this (fold, member, seed) lives; an interrupted training may be found there.
+        device
+            ``auto``, ``cpu`` or ``cuda[:N]``.
         advance
             Told of progress.
         """

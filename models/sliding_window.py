@@ -1,0 +1,126 @@
+"""Class maps of a whole tomogram: overlapping windows, blended back on the output grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+View = tuple[tuple[int, ...], bool]
+"""Axes of (z, y, x) that are flipped, and whether the window is turned by 90 degrees about z afterwards."""
+
+VIEWS: tuple[View, ...] = (
+    ((), False),
+    ((0,), False),
+    ((2,), False),
+    ((1,), False),
+    ((), True),
+    ((0,), True),
+    ((2,), True),
+    ((1,), True),
+)
+
+
+def starts(length: int, window: int, overlap: float, step: int) -> list[int]:
+    """Return where the windows of one axis begin: multiples of ``step``, evenly spread, the last ending at ``length``."""
+    if window >= length:
+        return [0]
+    count = 1 + int(np.ceil((length - window) / (window * (1 - overlap))))
+    places = np.linspace(0, length - window, count)
+    return sorted({int(step * round(place / step)) for place in places})
+
+
+def blend_weight(shape: Sequence[int]) -> NDArray[np.float32]:
+    """Return the ``(z, y, x)`` weight of a window's map voxels: a product of cosine ramps, above 0 everywhere."""
+    ramps = [np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 + 1e-3 for n in shape]
+    return (ramps[0][:, None, None] * ramps[1][:, None] * ramps[2]).astype(np.float32)
+
+
+def window_grid(shape: Sequence[int], window: Sequence[int], overlap: float, step: int) -> Iterator[tuple[int, ...]]:
+    """Yield the lowest corner of every window."""
+    yield from product(*(starts(n, w, overlap, step) for n, w in zip(shape, window, strict=True)))
+
+
+def predict_maps(
+    volume: NDArray[np.float32],  # (z, y, x)
+    network: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    classes: int,
+    window: Sequence[int],
+    overlap: float,
+    stride: int,
+    multiple: int,
+    views: int,
+    device: torch.device,
+) -> NDArray[np.float16]:  # (class, z, y, x)
+    """Return the blended logits of a tomogram.
+
+    Parameters
+    ----------
+    volume
+        Normalised.
+    network
+        ``(1, 1, z, y, x)`` -> logits ``(1, classes, z/stride, y/stride, x/stride)``.
+    classes
+        Channels of the logits.
+    window
+        Largest window, (z, y, x); it shrinks to the volume.
+    overlap
+        Smallest share of a window that it has in common with the next.
+    stride
+        Of the output.
+    multiple
+        What every side of a window must be a multiple of, itself a multiple of ``stride``.
+    views
+        How many of `VIEWS` are averaged (as logits).
+    device
+        Where the network lives.
+
+    Returns
+    -------
+    NDArray
+        float16 logits of shape ``(classes, ceil(z/stride), ...)``.
+    """
+    padded = _pad(volume, [-(-n // multiple) * multiple for n in volume.shape])
+    size = [min(-(-w // multiple) * multiple, n) for w, n in zip(window, padded.shape, strict=True)]
+    weight = torch.from_numpy(blend_weight([s // stride for s in size])).to(device)
+    coarse = [n // stride for n in padded.shape]
+    total = torch.zeros((classes, *coarse), device=device)
+    norm = torch.zeros(coarse, device=device)
+    for corner in window_grid(padded.shape, size, overlap, multiple):
+        crop = torch.from_numpy(padded[tuple(slice(a, a + s) for a, s in zip(corner, size, strict=True))])
+        if device.type == "cuda":
+            crop = crop.pin_memory()
+        logits = _views_mean(crop.to(device, non_blocking=True)[None, None], network, views)
+        place = tuple(slice(a // stride, (a + s) // stride) for a, s in zip(corner, size, strict=True))
+        total[:, *place] += logits[0].float() * weight
+        norm[place] += weight
+    total /= norm
+    keep = tuple(slice(0, -(-n // stride)) for n in volume.shape)
+    return total[:, *keep].to(torch.float16).cpu().numpy()
+
+
+def _views_mean(
+    crop: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], views: int
+) -> torch.Tensor:  # (1, class, z, y, x)
+    mean: torch.Tensor | None = None
+    for flips, turned in VIEWS[:views]:
+        axes = [axis + 2 for axis in flips]
+        view = crop.flip(axes) if axes else crop
+        view = view.rot90(1, (3, 4)) if turned else view
+        logits = network(view.contiguous(memory_format=torch.channels_last_3d)).float()
+        logits = logits.rot90(-1, (3, 4)) if turned else logits
+        logits = logits.flip(axes) if axes else logits
+        mean = logits if mean is None else mean.add_(logits)
+    assert mean is not None
+    return mean / views
+
+
+def _pad(volume: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
+    """Return the volume grown at its far ends to ``shape`` by repeating its mirror image."""
+    if list(volume.shape) == list(shape):
+        return np.ascontiguousarray(volume)
+    return np.pad(volume, [(0, new - old) for new, old in zip(shape, volume.shape, strict=True)], mode="symmetric")

@@ -1,0 +1,69 @@
+"""Class targets: small balls around the picks, on the grid of a network's output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tomograms.coordinates import to_index
+from tomograms.particles import Particle
+
+
+def ball_targets(
+    picks: pd.DataFrame,
+    shape: tuple[int, int, int],
+    voxel_size: float,
+    *,
+    particles: Sequence[Particle],
+    radius_fraction: float,
+    stride: int,
+    origin: float,
+) -> NDArray[np.uint8]:
+    """Return the label of every map voxel.
+
+    A voxel belongs to the pick that is nearest in units of its ball's radius, if it lies within that radius (<= 1); the
+    voxel nearest to a pick always belongs to it, so that no particle vanishes between voxels.
+
+    Parameters
+    ----------
+    picks
+        Of one tomogram: ``particle_type, x, y, z`` (Å).
+    shape
+        Of the map, (z, y, x).
+    voxel_size
+        Å per voxel of the tomogram.
+    particles
+        Every species.
+    radius_fraction
+        Radius of the balls in particle radii.
+    stride, origin
+        Of the map: index ``i`` lies at tomogram index ``origin + i * stride``.
+
+    Returns
+    -------
+    NDArray
+        ``(z, y, x)`` uint8: 0 for background, else `Particle.label`.
+    """
+    labels = np.zeros(shape, np.uint8)
+    nearest = np.full(shape, np.inf, np.float32)
+    for particle in particles:
+        rows = picks[picks["particle_type"] == particle.name]
+        centres = (to_index(rows[["x", "y", "z"]].to_numpy(), voxel_size) - origin) / stride
+        radius = particle.radius * radius_fraction / (voxel_size * stride)
+        for centre in centres:
+            low = np.maximum(np.floor(centre - radius).astype(int), 0)
+            high = np.minimum(np.ceil(centre + radius).astype(int) + 1, shape)
+            core = np.clip(np.rint(centre).astype(int), 0, np.asarray(shape) - 1)
+            low, high = np.minimum(low, core), np.maximum(high, core + 1)
+            box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+            grid = np.ogrid[box]
+            squared = sum((axis - c) ** 2 for axis, c in zip(grid, centre, strict=True))
+            distance = (np.sqrt(squared) / radius).astype(np.float32)
+            distance[tuple(core - low)] = 0.0
+            mine = (distance <= 1.0) & (distance < nearest[box])
+            nearest[box][mine] = distance[mine]
+            labels[box][mine] = particle.label
+    return labels

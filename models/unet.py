@@ -1,0 +1,196 @@
+"""The ``unet`` member: a MONAI 3D U-Net on crops, whole class maps at inference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from models.member import Advance, Watch
+from models.outputs import ClassMaps
+from models.weights import load_weights
+from tomograms.particles import Particle
+from tomograms.tomogram import Tomogram
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class UNetSettings:
+    """Recipe of the U-Net; counts are steps, never minutes.
+
+    Attributes
+    ----------
+    steps, epoch_steps
+        Optimiser steps in all, and between two looks at the held-out tomogram (and checkpoints).
+    batch, crop
+        Crops per step; their size (z, y, x) in voxels.
+    around_picks
+        Share of crops that are drawn around a pick.
+    radius_fraction
+        Radius of the target balls in particle radii.
+    tversky_alpha, tversky_beta
+        Weights of false positives and false negatives; 0.5, 0.5 is Dice.
+    tversky_share
+        Share of the Tversky loss; the rest is cross-entropy.
+    positive_weight
+        Cross-entropy weight of every species; background has 1.
+    learning_rate, weight_decay, warmup
+        AdamW; the rate rises over the first ``warmup`` share of the steps and falls as a cosine to a hundredth.
+    ema
+        Decay of the moving average of weights that predicts.
+    stem, channels, strides, residual_units, norm
+        The network (`models.unet_network`).
+    window, overlap, views
+        Inference: largest window (z, y, x), overlap of neighbours, test-time views (1 to 8).
+    precision
+        ``auto``, ``bf16``, ``fp16`` or ``fp32``.
+    """
+
+    steps: int = 600
+    epoch_steps: int = 60
+    batch: int = 2
+    crop: tuple[int, int, int] = (64, 96, 96)
+    around_picks: float = 0.7
+    radius_fraction: float = 0.5
+    tversky_alpha: float = 0.3
+    tversky_beta: float = 0.7
+    tversky_share: float = 0.5
+    positive_weight: float = 8.0
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    ema: float = 0.99
+    stem: int = 24
+    channels: tuple[int, ...] = (48, 64, 80, 80)
+    strides: tuple[int, ...] = (2, 2, 1)
+    residual_units: int = 1
+    norm: str = "INSTANCE"
+    window: tuple[int, int, int] = (192, 256, 256)
+    overlap: float = 0.25
+    views: int = 1
+    precision: str = "auto"
+
+
+FULL = UNetSettings(steps=20_000, epoch_steps=500, batch=8, crop=(96, 128, 128), views=8, overlap=0.5, ema=0.999)
+SHORT = UNetSettings()
+DEMO = replace(SHORT, steps=150, epoch_steps=25, crop=(48, 96, 96))
+
+
+class UNetMember:
+    """See `models.member.Member`."""
+
+    name = "unet"
+    presets: Mapping[str, UNetSettings] = {"demo": DEMO, "short": SHORT, "full": FULL}
+
+    def fit(
+        self,
+        train: Sequence[Tomogram],
+        picks: pd.DataFrame,
+        watch: Watch | None,
+        *,
+        particles: Sequence[Particle],
+        settings: UNetSettings,
+        seed: int,
+        directory: Path,
+        device: str,
+        advance: Advance,
+    ) -> None:
+        """See `models.member.Member.fit`; a training that was cut off goes on from its last checkpoint."""
+        from models.unet_training import train_unet
+
+        train_unet(
+            train,
+            picks,
+            watch,
+            particles=particles,
+            settings=settings,
+            seed=seed,
+            directory=directory,
+            device=device,
+            advance=advance,
+        )
+
+    def load(self, directory: Path, device: str) -> UNetPredictor:
+        """See `models.member.Member.load`."""
+        from models.precision import resolve_device
+
+        where = resolve_device(device)
+        state, metadata = load_weights(directory / "weights.safetensors")
+        settings = settings_from_json(metadata["settings"])
+        classes = 1 + len(json.loads(metadata["particles"]))
+        network = build_network(settings, classes)
+        from models.weights import fill
+
+        fill(network, state, directory / "weights.safetensors")
+        return UNetPredictor(network, settings, classes, where)
+
+
+def settings_from_json(text: str) -> UNetSettings:
+    """Return the settings that `settings_to_json` wrote."""
+    values: dict[str, Any] = json.loads(text)
+    return UNetSettings(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def settings_to_json(settings: UNetSettings) -> str:
+    """Return the settings as JSON."""
+    return json.dumps(asdict(settings), sort_keys=True)
+
+
+def build_network(settings: UNetSettings, classes: int) -> torch.nn.Module:
+    """Return the untrained network."""
+    import torch
+
+    from models.unet_network import HalfResolutionUNet
+
+    network = HalfResolutionUNet(
+        classes,
+        stem=settings.stem,
+        channels=settings.channels,
+        strides=settings.strides,
+        residual_units=settings.residual_units,
+        norm=settings.norm,
+    )
+    return network.to(memory_format=torch.channels_last_3d)
+
+
+class UNetPredictor:
+    """A trained U-Net."""
+
+    def __init__(
+        self, network: torch.nn.Module, settings: UNetSettings, classes: int, device: torch.device
+    ) -> None:
+        self.network = network.to(device).eval()
+        self.settings = settings
+        self.classes = classes
+        self.device = device
+
+    def predict(self, tomogram: Tomogram) -> ClassMaps:
+        """Return the class logits of a normalised tomogram at half its resolution."""
+        import torch
+
+        from models.precision import autocast, compute_dtype
+        from models.sliding_window import predict_maps
+        from models.unet_network import ORIGIN, STRIDE
+
+        settings = self.settings
+        dtype = compute_dtype(self.device, settings.precision)
+        with torch.inference_mode(), autocast(self.device, dtype):
+            logits = predict_maps(
+                np.asarray(tomogram.volume, np.float32),
+                self.network,
+                classes=self.classes,
+                window=settings.window,
+                overlap=settings.overlap,
+                stride=STRIDE,
+                multiple=int(self.network.multiple),
+                views=settings.views,
+                device=self.device,
+            )
+        return ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))

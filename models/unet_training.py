@@ -1,0 +1,257 @@
+"""Training of the U-Net: crops, loss, moving average, checkpoints, and a look at the held-out tomogram."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from monai.losses import TverskyLoss
+from torch import nn
+from torch.nn import functional
+
+from models.crops import TrainingVolume, draw_batch
+from models.curves import write_history
+from models.member import Advance, Watch
+from models.precision import autocast, compute_dtype, resolve_device
+from models.targets import ball_targets
+from models.unet import UNetPredictor, UNetSettings, build_network, settings_to_json
+from models.unet_network import ORIGIN, STRIDE
+from models.weights import save_weights
+from tomograms.coordinates import to_index
+from tomograms.errors import InputError
+from tomograms.files import replacing
+from tomograms.particles import Particle, to_records
+from tomograms.tomogram import Tomogram
+
+MULTIPLE = 2 * STRIDE
+
+
+def train_unet(
+    train: Sequence[Tomogram],
+    picks: pd.DataFrame,
+    watch: Watch | None,
+    *,
+    particles: Sequence[Particle],
+    settings: UNetSettings,
+    seed: int,
+    directory: Path,
+    device: str,
+    advance: Advance,
+) -> None:
+    """Train and write weights, history and curves; see `models.member.Member.fit`."""
+    where = resolve_device(device)
+    trainer = Trainer(settings, 1 + len(particles), seed, where)
+    if settings.crop[0] % trainer.multiple or settings.crop[1] % trainer.multiple or settings.crop[2] % trainer.multiple:
+        raise InputError(f"unet.crop: expected multiples of {trainer.multiple}, but got {settings.crop}")
+    volumes = [prepare(t, picks[picks["experiment"] == t.name], particles, settings) for t in train]
+    watched = None
+    if watch is not None:
+        watched = _targets(watch.tomogram, watch.picks, particles, settings)
+    checkpoint = directory / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.restore(checkpoint)
+    losses: list[float] = []
+    for step, (crops, targets) in _prefetch(volumes, settings, seed, trainer.step, where):
+        losses.append(trainer.train_step(crops, targets))
+        advance(step + 1, settings.steps, f"loss {losses[-1]:.3f}")
+        if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
+            row: dict[str, float] = {"step": step + 1, "loss": float(np.mean(losses))}
+            if watch is not None and watched is not None:
+                row |= trainer.watch_dice(watch.tomogram, watched, particles)
+            trainer.history.append(row)
+            losses = []
+            trainer.save(checkpoint)
+    write_history(directory, trainer.history, loss=["loss"], metric=["dice", *(f"dice {p.name}" for p in particles)])
+    card = {"member": "unet", "settings": settings_to_json(settings), "particles": json.dumps(to_records(particles))}
+    save_weights(directory / "weights.safetensors", trainer.average.state_dict(), card)
+    checkpoint.unlink(missing_ok=True)
+
+
+def prepare(
+    tomogram: Tomogram, picks: pd.DataFrame, particles: Sequence[Particle], settings: UNetSettings
+) -> TrainingVolume:
+    """Return a training volume, grown by mirroring where it is smaller than a crop."""
+    grow = [
+        max(0, size - n) + (-max(size, n)) % STRIDE
+        for size, n in zip(settings.crop, tomogram.volume.shape, strict=True)
+    ]
+    volume = np.pad(tomogram.volume, [(0, extra) for extra in grow], mode="symmetric")
+    padded = Tomogram(tomogram.name, volume, tomogram.voxel_size)
+    labels = {particle.name: particle.label for particle in particles}
+    return TrainingVolume(
+        volume,
+        _targets(padded, picks, particles, settings),
+        to_index(picks[["x", "y", "z"]].to_numpy(), tomogram.voxel_size),
+        picks["particle_type"].map(labels).to_numpy(np.int64),
+    )
+
+
+def _targets(
+    tomogram: Tomogram, picks: pd.DataFrame, particles: Sequence[Particle], settings: UNetSettings
+) -> np.ndarray:
+    z, y, x = (-(-n // STRIDE) for n in tomogram.volume.shape)
+    return ball_targets(
+        picks,
+        (z, y, x),
+        tomogram.voxel_size,
+        particles=particles,
+        radius_fraction=settings.radius_fraction,
+        stride=STRIDE,
+        origin=ORIGIN,
+    )
+
+
+def _prefetch(
+    volumes: Sequence[TrainingVolume], settings: UNetSettings, seed: int, first: int, device: torch.device
+) -> Iterator[tuple[int, tuple[torch.Tensor, torch.Tensor]]]:
+    """Yield each step's batch; the next one is drawn while the network works."""
+
+    def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        crops, targets = draw_batch(
+            volumes,
+            size=settings.crop,
+            batch=settings.batch,
+            stride=STRIDE,
+            around_picks=settings.around_picks,
+            rng=np.random.default_rng([seed, step]),
+        )
+        pair = torch.from_numpy(crops), torch.from_numpy(targets)
+        return (pair[0].pin_memory(), pair[1].pin_memory()) if device.type == "cuda" else pair
+
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(draw, first)
+        for step in range(first, settings.steps):
+            batch = pending.result()
+            if step + 1 < settings.steps:
+                pending = pool.submit(draw, step + 1)
+            yield step, batch
+
+
+class Trainer:
+    """The state of a training: network, its moving average, optimiser, step and history."""
+
+    def __init__(self, settings: UNetSettings, classes: int, seed: int, device: torch.device) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = build_network(settings, classes).to(device)
+        self.average = build_network(settings, classes).to(device)
+        self.average.load_state_dict(self.network.state_dict())
+        self.settings, self.classes, self.device = settings, classes, device
+        self.multiple = int(self.network.multiple)
+        self.dtype = compute_dtype(device, settings.precision)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.tversky = TverskyLoss(
+            include_background=False,
+            to_onehot_y=True,
+            softmax=True,
+            alpha=settings.tversky_alpha,
+            beta=settings.tversky_beta,
+            batch=True,
+        )
+        weight = torch.full((classes,), settings.positive_weight, device=device)
+        weight[0] = 1.0
+        self.class_weight = weight
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+
+    def train_step(self, crops: torch.Tensor, targets: torch.Tensor) -> float:
+        """Take one optimiser step; return the loss."""
+        self.network.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._rate()
+        crops = crops.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
+        targets = targets.to(self.device, non_blocking=True).long()
+        with autocast(self.device, self.dtype):
+            logits = self.network(crops)
+        loss = self._loss(logits.float(), targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.step += 1
+        self._follow()
+        return float(loss.detach())
+
+    def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        share = self.settings.tversky_share
+        entropy = functional.cross_entropy(logits, targets, self.class_weight)
+        return share * self.tversky(logits, targets[:, None]) + (1 - share) * entropy
+
+    def _rate(self) -> float:
+        settings = self.settings
+        rising = max(1.0, settings.warmup * settings.steps)
+        if self.step < rising:
+            return settings.learning_rate * (self.step + 1) / rising
+        done = (self.step - rising) / max(1.0, settings.steps - rising)
+        return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average towards the network; it forgets faster in the beginning."""
+        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
+        new = list(self.network.state_dict().values())
+        for old, now in zip(self.average.state_dict().values(), new, strict=True):
+            if old.dtype.is_floating_point:
+                old.lerp_(now, 1 - decay)
+            else:
+                old.copy_(now)
+
+    def watch_dice(
+        self, tomogram: Tomogram, targets: np.ndarray, particles: Sequence[Particle]
+    ) -> dict[str, float]:
+        """Return the Dice of the average's argmax on the held-out tomogram, per species and their mean."""
+        maps = UNetPredictor(self.average, self.settings, self.classes, self.device).predict(tomogram)
+        found = maps.logits.argmax(0)
+        dice = {}
+        for particle in particles:
+            a, b = found == particle.label, targets == particle.label
+            size = int(a.sum()) + int(b.sum())
+            dice[f"dice {particle.name}"] = 2 * int((a & b).sum()) / size if size else math.nan
+        present = [value for value in dice.values() if not math.isnan(value)]
+        return {"dice": float(np.mean(present)) if present else math.nan, **dice}
+
+    def save(self, path: Path) -> None:
+        """Write everything that a later process needs to go on as if nothing had happened."""
+        state = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+        }
+        with replacing(path) as temporary:
+            torch.save(state, temporary)
+
+    def restore(self, path: Path) -> None:
+        """Go back to a saved state.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint is damaged.
+        """
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.scaler.load_state_dict(state["scaler"])
+            self.step, self.history = int(state["step"]), list(state["history"])
+        except Exception as error:  # torch raises many kinds of errors on a damaged file
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"{path}: expected a complete checkpoint, but it cannot be read ({reason}); delete it to start over"
+            ) from None

@@ -1,0 +1,56 @@
+"""Weights on disk: safetensors with a JSON card in the header; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tomograms.errors import InputError
+from tomograms.files import replacing
+
+if TYPE_CHECKING:
+    import torch
+
+
+def save_weights(path: Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Write the tensors and the card atomically."""
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, dict(metadata))
+
+
+def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Return the tensors (on the CPU) and the card.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: expected a complete safetensors file, but it cannot be read ({error})") from None
+
+
+def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Load the tensors into the network.
+
+    Raises
+    ------
+    InputError
+        If a tensor is missing, left over, or of another shape.
+    """
+    try:
+        network.load_state_dict(dict(state), strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise InputError(f"{path}: expected weights of the network that its card describes, but {first}") from None

@@ -1,0 +1,26 @@
+"""A member's output, of whichever kind -> candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from models.outputs import ClassMaps, SliceBoxes
+from postproc.linking import link_boxes
+from postproc.peaks import map_candidates
+from tomograms.particles import Particle
+
+
+def to_candidates(
+    output: ClassMaps | SliceBoxes,
+    particles: Sequence[Particle],
+    voxel_size: float,
+    *,
+    experiment: str,
+    member: str,
+    model: str,
+) -> pd.DataFrame:
+    """Return the candidates of one tomogram; ``voxel_size`` in Å, the last three are written into the rows."""
+    turn = map_candidates if isinstance(output, ClassMaps) else link_boxes
+    return turn(output, particles, voxel_size, experiment=experiment, member=member, model=model)  # type: ignore[operator]

@@ -1,0 +1,136 @@
+"""Class maps -> candidates: local maxima of the smoothed probability of each species, refined below the voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from scipy.special import logsumexp
+
+from models.outputs import ClassMaps
+from postproc.candidates import concatenate, make_candidates
+from tomograms.coordinates import to_angstrom
+from tomograms.particles import Particle
+
+SMOOTHING = 0.25
+"""Standard deviation of the Gaussian, in particle radii: half of the ball that the networks learn."""
+SEPARATION = 1.0
+"""Two candidates of a species are at least this far apart, in particle radii."""
+FLOOR = 1e-3
+"""Smallest smoothed probability that is kept: with beta = 4 a hard species' best threshold lies low."""
+MOST = 2000
+"""Most candidates per tomogram and species."""
+
+
+def map_candidates(
+    maps: ClassMaps,
+    particles: Sequence[Particle],
+    voxel_size: float,
+    *,
+    experiment: str,
+    member: str,
+    model: str,
+) -> pd.DataFrame:
+    """Return the candidates of one tomogram.
+
+    Per species: softmax, Gaussian smoothing (which turns the plateau of a well learnt ball into a peak at its centre),
+    voxels that are the largest within a box of half the separation, a parabola through their neighbours on each axis,
+    then greedy suppression within `SEPARATION`, best first.
+
+    Parameters
+    ----------
+    maps
+        Of one tomogram.
+    particles
+        Every species; ``label`` is the channel.
+    voxel_size
+        Å per tomogram voxel.
+    experiment, member, model
+        Written into the rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A candidates table; the score is the smoothed probability at the peak.
+    """
+    tables = []
+    normaliser = _log_normaliser(maps.logits)
+    for particle in particles:
+        probability = np.exp(maps.logits[particle.label].astype(np.float32) - normaliser)
+        index, score = find_peaks(probability, particle.radius / (voxel_size * maps.stride))
+        position = to_angstrom(np.asarray(maps.origin) + index * maps.stride, voxel_size)
+        tables.append(make_candidates(experiment, particle.name, position, score, member=member, model=model))
+    return concatenate(tables)
+
+
+def find_peaks(
+    probability: NDArray[np.float32],  # (z, y, x)
+    radius: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (n, 3) zyx, (n,)
+    """Return the peaks of one species' map, best first (ties by z, y, x).
+
+    Parameters
+    ----------
+    probability
+        In [0, 1].
+    radius
+        Particle radius in map voxels.
+
+    Returns
+    -------
+    index
+        ``(n, 3)`` fractional map indices (z, y, x).
+    score
+        ``(n,)`` smoothed probability.
+    """
+    smooth = ndimage.gaussian_filter(probability, SMOOTHING * radius, mode="constant", truncate=3.0)
+    size = 2 * max(1, round(0.5 * SEPARATION * radius)) + 1
+    peak = (smooth >= FLOOR) & (smooth == ndimage.maximum_filter(smooth, size, mode="constant"))
+    index = np.argwhere(peak)
+    score = smooth[peak].astype(np.float64)
+    order = np.lexsort((index[:, 2], index[:, 1], index[:, 0], -score))[: 4 * MOST]
+    index, score = index[order], score[order]
+    place = index + _parabola(smooth, index)
+    keep = _suppress(place, SEPARATION * radius)[:MOST]
+    return place[keep], score[keep]
+
+
+def _log_normaliser(logits: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return log(sum(exp(logits))) over the classes, plane by plane to save memory."""
+    return np.stack([logsumexp(logits[:, z].astype(np.float32), axis=0) for z in range(logits.shape[1])])
+
+
+def _parabola(smooth: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the offset (-0.5 to 0.5 on each axis) of the parabola's top through a peak and its two neighbours.
+
+    On the logarithm: a Gaussian's top is then found exactly.
+    """
+    offset = np.zeros(index.shape)
+    tiny = 1e-12
+    for axis in range(3):
+        step = np.zeros(3, int)
+        step[axis] = 1
+        inner = (index[:, axis] > 0) & (index[:, axis] < smooth.shape[axis] - 1)
+        at = index[inner]
+        below, here, above = (np.log(smooth[tuple((at + k * step).T)].astype(np.float64) + tiny) for k in (-1, 0, 1))
+        curvature = below - 2 * here + above
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = np.where(curvature < 0, 0.5 * (below - above) / curvature, 0.0)
+        offset[inner, axis] = np.clip(shift, -0.5, 0.5)
+    return offset
+
+
+def _suppress(place: NDArray[np.float64], distance: float) -> NDArray[np.int64]:
+    """Return the rows that stay when each, in order, removes the later ones nearer than ``distance``."""
+    alive = np.ones(len(place), bool)
+    if len(place) > 1:
+        pairs = cKDTree(place).query_pairs(distance, output_type="ndarray")
+        pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+        for first, second in pairs:
+            if alive[first]:
+                alive[second] = False
+    return np.flatnonzero(alive)
