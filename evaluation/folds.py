@@ -1,0 +1,150 @@
+"""Folds: which runs are held out and which ones train, read from a YAML file and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tomograms.errors import InputError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One split of the runs.
+
+    Attributes
+    ----------
+    held_out
+        Names of the runs that are predicted and scored, and that nothing of this fold is fitted to.
+    train
+        Names of the runs that train; disjoint from ``held_out``.
+    """
+
+    held_out: tuple[str, ...]
+    train: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The fold's name: its held-out runs."""
+        return "+".join(self.held_out)
+
+
+def built_in_file() -> Path:
+    """Return the path of the project's own ``cv_folds.yaml``, beside the packages in a checkout and in a wheel."""
+    return Path(__file__).resolve().parents[1] / "cv_folds.yaml"
+
+
+def load_folds(data_runs: Iterable[str], fold_file: Path | None = None) -> tuple[Fold, ...]:
+    """Return the folds for a data set.
+
+    A fold file maps section names to lists of ``{held_out: [...], train: [...]}``. The first section that shares a run
+    with the data is used.
+
+    Parameters
+    ----------
+    data_runs
+        Names of the data's annotated runs.
+    fold_file
+        YAML file; ``None`` for the built-in one (Kaggle's seven runs, and the phantom's).
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, breaks a rule of `check_section`, or names a run that the data lack.
+    """
+    path = built_in_file() if fold_file is None else fold_file
+    sections = _read(path)
+    runs = sorted(set(data_runs))
+    folds = {name: check_section(section, f"{path}: {name}") for name, section in sections.items()}
+    for section in folds.values():
+        named = {run for fold in section for run in (*fold.held_out, *fold.train)}
+        if not named & set(runs):
+            continue
+        missing = sorted(named - set(runs))
+        if missing:
+            raise InputError(
+                f"{path}: expected runs of the data, but got {', '.join(missing)}; "
+                f"the data's runs are {', '.join(runs)}"
+            )
+        return section
+    raise InputError(
+        f"{path}: expected a section with runs of the data ({', '.join(runs) or 'none'}), but got none; "
+        "give their folds with --fold-file"
+    )
+
+
+def check_section(section: Any, where: str) -> tuple[Fold, ...]:
+    """Return the folds of one section of a fold file.
+
+    Parameters
+    ----------
+    section
+        What the YAML file holds: a list of mappings with the keys ``held_out`` and ``train``, each a list of names.
+    where
+        File and section, for messages.
+
+    Raises
+    ------
+    InputError
+        If it has another form, has fewer than two folds (thresholds for one fold are fitted on the others), trains on a
+        run that it holds out, or holds a run out twice.
+    """
+    if not isinstance(section, list) or len(section) < 2:
+        raise InputError(f"{where}: expected a list of at least two folds, but got {_shown(section)}")
+    folds = []
+    seen: set[str] = set()
+    for number, entry in enumerate(section, start=1):
+        fold = _fold(entry, f"{where}: fold {number}")
+        leaked = [run for run in fold.held_out if run in fold.train]
+        if leaked:
+            raise InputError(f"{where}: fold {number} trains on the run that it holds out: {', '.join(leaked)}")
+        again = [run for run in fold.held_out if run in seen]
+        if again:
+            raise InputError(f"{where}: expected each run to be held out once, but fold {number} repeats {again[0]}")
+        seen.update(fold.held_out)
+        folds.append(fold)
+    return tuple(folds)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the sections of a fold file."""
+    import yaml
+
+    try:
+        sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: expected a YAML file of folds, but it cannot be read ({error})") from None
+    if not isinstance(sections, dict) or not sections:
+        raise InputError(f"{path}: expected sections with lists of folds, but got {_shown(sections)}")
+    return {str(name): section for name, section in sections.items()}
+
+
+def _fold(entry: Any, where: str) -> Fold:
+    """Return one fold, its form checked."""
+    if not isinstance(entry, dict) or set(entry) != {"held_out", "train"}:
+        raise InputError(f"{where}: expected the keys held_out and train, but got {_shown(entry)}")
+    return Fold(_names(entry["held_out"], f"{where}: held_out"), _names(entry["train"], f"{where}: train"))
+
+
+def _names(value: Any, where: str) -> tuple[str, ...]:
+    """Return a list of run names, its form checked."""
+    if not isinstance(value, list) or not value:
+        raise InputError(f"{where}: expected a list of run names, but got {_shown(value)}")
+    for name in value:
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{where}: expected names in quotes where YAML reads a number, but got {_shown(name)}")
+    if len(set(value)) < len(value):
+        raise InputError(f"{where}: expected distinct names, but got {', '.join(value)}")
+    return tuple(value)
+
+
+def _shown(value: Any) -> str:
+    """Return a short form of any value, for messages."""
+    if isinstance(value, dict):
+        return f"a mapping with the keys {', '.join(map(str, value)) or 'none'}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
