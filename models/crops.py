@@ -1,4 +1,4 @@
-"""Training crops: drawn around particles and anywhere, flipped and turned; a step's crops depend on seed and step only."""
+"""Training crops: drawn around particles and anywhere, flipped and turned; they depend on seed and step only."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def _place(
             centre = volume.centres[rng.choice(np.flatnonzero(volume.centre_labels == label))]
             start = np.floor(centre - rng.uniform(0.15, 0.85, 3) * size).astype(np.int64)
             return volume, np.clip(start, 0, np.asarray(volume.volume.shape) - size)
-    volume = volumes[rng.integers(len(volumes))]
-    return volume, rng.integers(0, np.asarray(volume.volume.shape) - size + 1)
+    volume = volumes[int(rng.integers(len(volumes)))]
+    return volume, rng.integers(0, [n - s + 1 for n, s in zip(volume.volume.shape, size, strict=True)])

@@ -25,7 +25,7 @@ VIEWS: tuple[View, ...] = (
 
 
 def starts(length: int, window: int, overlap: float, step: int) -> list[int]:
-    """Return where the windows of one axis begin: multiples of ``step``, evenly spread, the last ending at ``length``."""
+    """Return where an axis' windows begin: multiples of ``step``, evenly spread, the last ending at ``length``."""
     if window >= length:
         return [0]
     count = 1 + int(np.ceil((length - window) / (window * (1 - overlap))))

@@ -20,6 +20,8 @@ from tomograms.tomogram import Tomogram
 if TYPE_CHECKING:
     import torch
 
+    from models.unet_network import HalfResolutionUNet
+
 
 @dataclass(frozen=True)
 class UNetSettings:
@@ -134,8 +136,8 @@ class UNetMember:
 
 def settings_from_json(text: str) -> UNetSettings:
     """Return the settings that `settings_to_json` wrote."""
-    values: dict[str, Any] = json.loads(text)
-    return UNetSettings(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
+    return UNetSettings(**values)
 
 
 def settings_to_json(settings: UNetSettings) -> str:
@@ -143,7 +145,7 @@ def settings_to_json(settings: UNetSettings) -> str:
     return json.dumps(asdict(settings), sort_keys=True)
 
 
-def build_network(settings: UNetSettings, classes: int) -> torch.nn.Module:
+def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
     """Return the untrained network."""
     import torch
 
@@ -157,15 +159,13 @@ def build_network(settings: UNetSettings, classes: int) -> torch.nn.Module:
         residual_units=settings.residual_units,
         norm=settings.norm,
     )
-    return network.to(memory_format=torch.channels_last_3d)
+    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 class UNetPredictor:
     """A trained U-Net."""
 
-    def __init__(
-        self, network: torch.nn.Module, settings: UNetSettings, classes: int, device: torch.device
-    ) -> None:
+    def __init__(self, network: HalfResolutionUNet, settings: UNetSettings, classes: int, device: torch.device) -> None:
         self.network = network.to(device).eval()
         self.settings = settings
         self.classes = classes
@@ -189,7 +189,7 @@ class UNetPredictor:
                 window=settings.window,
                 overlap=settings.overlap,
                 stride=STRIDE,
-                multiple=int(self.network.multiple),
+                multiple=self.network.multiple,
                 views=settings.views,
                 device=self.device,
             )

@@ -48,7 +48,11 @@ def train_unet(
     """Train and write weights, history and curves; see `models.member.Member.fit`."""
     where = resolve_device(device)
     trainer = Trainer(settings, 1 + len(particles), seed, where)
-    if settings.crop[0] % trainer.multiple or settings.crop[1] % trainer.multiple or settings.crop[2] % trainer.multiple:
+    if (
+        settings.crop[0] % trainer.multiple
+        or settings.crop[1] % trainer.multiple
+        or settings.crop[2] % trainer.multiple
+    ):
         raise InputError(f"unet.crop: expected multiples of {trainer.multiple}, but got {settings.crop}")
     volumes = [prepare(t, picks[picks["experiment"] == t.name], particles, settings) for t in train]
     watched = None
@@ -89,7 +93,7 @@ def prepare(
         volume,
         _targets(padded, picks, particles, settings),
         to_index(picks[["x", "y", "z"]].to_numpy(), tomogram.voxel_size),
-        picks["particle_type"].map(labels).to_numpy(np.int64),
+        np.array([labels[name] for name in picks["particle_type"]], np.int64),
     )
 
 
@@ -144,7 +148,7 @@ class Trainer:
         self.average = build_network(settings, classes).to(device)
         self.average.load_state_dict(self.network.state_dict())
         self.settings, self.classes, self.device = settings, classes, device
-        self.multiple = int(self.network.multiple)
+        self.multiple = self.network.multiple
         self.dtype = compute_dtype(device, settings.precision)
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -208,9 +212,7 @@ class Trainer:
             else:
                 old.copy_(now)
 
-    def watch_dice(
-        self, tomogram: Tomogram, targets: np.ndarray, particles: Sequence[Particle]
-    ) -> dict[str, float]:
+    def watch_dice(self, tomogram: Tomogram, targets: np.ndarray, particles: Sequence[Particle]) -> dict[str, float]:
         """Return the Dice of the average's argmax on the held-out tomogram, per species and their mean."""
         maps = UNetPredictor(self.average, self.settings, self.classes, self.device).predict(tomogram)
         found = maps.logits.argmax(0)

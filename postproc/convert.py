@@ -22,5 +22,6 @@ def to_candidates(
     model: str,
 ) -> pd.DataFrame:
     """Return the candidates of one tomogram; ``voxel_size`` in Å, the last three are written into the rows."""
-    turn = map_candidates if isinstance(output, ClassMaps) else link_boxes
-    return turn(output, particles, voxel_size, experiment=experiment, member=member, model=model)  # type: ignore[operator]
+    if isinstance(output, ClassMaps):
+        return map_candidates(output, particles, voxel_size, experiment=experiment, member=member, model=model)
+    return link_boxes(output, particles, voxel_size, experiment=experiment, member=member, model=model)

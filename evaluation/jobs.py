@@ -1,0 +1,124 @@
+"""One training and its out-of-fold candidates: the unit of a cross-validation, independent of all others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evaluation.folds import Fold
+from models.member import Advance, Watch
+from models.registry import get_member
+from postproc.candidates import concatenate, write_candidates
+from postproc.convert import to_candidates
+from tomograms.files import read_json, write_json
+from tomograms.particles import Particle
+from tomograms.tomogram import Tomogram
+
+STAGES = ("train", "predict", "candidates")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one training needs.
+
+    Attributes
+    ----------
+    fold, member, settings, seed
+        What is trained, on what.
+    particles
+        Every species.
+    directory
+        Where everything of it is written.
+    device
+        ``auto``, ``cpu`` or ``cuda[:N]``.
+    """
+
+    fold: Fold
+    member: str
+    settings: Any
+    seed: int
+    particles: Sequence[Particle]
+    directory: Path
+    device: str
+
+    @property
+    def model(self) -> str:
+        """The model's name in the candidates: ``HELD_OUT/MEMBER-SEED``."""
+        return f"{self.directory.parent.name}/{self.directory.name}"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its candidates are there; they are written last."""
+        return (self.directory / "candidates.parquet").exists()
+
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are there."""
+        return (self.directory / "weights.safetensors").exists()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of each stage, as far as they were measured."""
+        path = self.directory / "seconds.json"
+        return dict(read_json(path)) if path.exists() else {}
+
+
+def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *, advance: Advance) -> None:
+    """Train the job's network (unless that is done), predict its held-out runs, and keep their candidates.
+
+    Parameters
+    ----------
+    job
+        What is to be done.
+    tomograms
+        Normalised, by run; both the training and the held-out ones.
+    picks
+        Of the same runs. Those of the held-out runs are watched, and nothing that is kept depends on them.
+    advance
+        Told of the training's progress.
+    """
+    member = get_member(job.member)
+    seconds = job.seconds
+    start = time.perf_counter()
+    if not job.trained:
+        watched = job.fold.held_out[0]
+        member.fit(
+            [tomograms[run] for run in job.fold.train],
+            picks[picks["experiment"].isin(job.fold.train)].reset_index(drop=True),
+            Watch(tomograms[watched], picks[picks["experiment"] == watched].reset_index(drop=True)),
+            particles=job.particles,
+            settings=job.settings,
+            seed=job.seed,
+            directory=job.directory,
+            device=job.device,
+            advance=advance,
+        )
+        seconds["train"] = time.perf_counter() - start
+        write_json(job.directory / "seconds.json", seconds)
+    predictor = member.load(job.directory, job.device)
+    tables = []
+    spent = dict.fromkeys(STAGES[1:], 0.0)
+    for run in job.fold.held_out:
+        tomogram = tomograms[run]
+        start = time.perf_counter()
+        output = predictor.predict(tomogram)
+        middle = time.perf_counter()
+        tables.append(
+            to_candidates(
+                output,
+                job.particles,
+                tomogram.voxel_size,
+                experiment=run,
+                member=job.member,
+                model=job.model,
+            )
+        )
+        spent["predict"] += middle - start
+        spent["candidates"] += time.perf_counter() - middle
+    write_json(job.directory / "seconds.json", seconds | spent)
+    write_candidates(job.directory / "candidates.parquet", concatenate(tables))

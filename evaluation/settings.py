@@ -1,0 +1,103 @@
+"""A member's settings: a preset, changed by ``--set MEMBER.NAME=VALUE``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from models.registry import get_member
+from tomograms.errors import InputError
+
+PRESETS = ("demo", "short", "full")
+
+
+def resolve_settings(member: str, preset: str, overrides: Sequence[str]) -> Any:
+    """Return the member's settings.
+
+    Parameters
+    ----------
+    member
+        Its name.
+    preset
+        One of `PRESETS`.
+    overrides
+        ``MEMBER.NAME=VALUE`` each, as typed by the user; those of other members are passed over.
+
+    Raises
+    ------
+    InputError
+        If an override is not of that form, names no setting, or its value is not of the setting's type.
+    """
+    settings = get_member(member).presets[preset]
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        owner, dot, name = key.partition(".")
+        if not equals or not dot:
+            raise InputError(f"--set: expected MEMBER.NAME=VALUE, but got {override!r}")
+        if owner == member:
+            names = [field.name for field in fields(settings)]
+            if name not in names:
+                raise InputError(f"--set: expected a setting of {member} ({', '.join(names)}), but got {name!r}")
+            changes[name] = _parse(text, getattr(settings, name), override)
+    return replace(settings, **changes)
+
+
+def check_owners(members: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse an override whose member does not take part.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for override in overrides:
+        owner = override.partition(".")[0]
+        if owner not in members:
+            raise InputError(f"--set: expected a setting of {' or '.join(members)}, but got {override!r}")
+
+
+def to_record(settings: Any) -> dict[str, Any]:
+    """Return the settings as plain JSON values (tuples become lists)."""
+    return json.loads(json.dumps(asdict(settings)))
+
+
+def from_record(member: str, record: Mapping[str, Any]) -> Any:
+    """Return the settings that `to_record` wrote.
+
+    Raises
+    ------
+    InputError
+        If the record names other settings than this version of the member has.
+    """
+    kind = type(get_member(member).presets[PRESETS[0]])
+    names = {field.name for field in fields(kind)}
+    if set(record) != names:
+        odd = ", ".join(sorted(set(record) ^ names))
+        raise InputError(f"run.json: expected the settings that this version's {member} has, but {odd} differ")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
+
+
+def _parse(text: str, old: Any, override: str) -> Any:
+    """Return ``text`` as a value of the type of ``old``: JSON's form, or plain text."""
+    if isinstance(old, str):
+        return text
+    try:
+        value = json.loads(f"[{text}]" if isinstance(old, tuple) and not text.startswith("[") else text)
+    except json.JSONDecodeError:
+        value = None
+    if isinstance(old, tuple) and isinstance(value, list) and all(_fits(v, old[0] if old else 0) for v in value):
+        return tuple(value)
+    if not isinstance(old, tuple) and _fits(value, old):
+        return float(value) if isinstance(old, float) else value
+    raise InputError(f"--set: expected a value like {json.dumps(old)}, but got {override!r}")
+
+
+def _fits(value: Any, like: Any) -> bool:
+    if isinstance(like, bool) or isinstance(value, bool):
+        return isinstance(like, bool) and isinstance(value, bool)
+    if like is None:
+        return value is None or isinstance(value, (int, float, str))
+    return isinstance(value, (int, float) if isinstance(like, float) else type(like))
