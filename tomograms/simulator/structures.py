@@ -1,0 +1,189 @@
+"""Pseudo-atomic models of the competition's species, written from published dimensions, masses and symmetry.
+
+A species is a union of ellipsoidal domains, repeated by its point group and filled with beads of about one kilodalton.
+At 20 Å, the finest that a 10 Å voxel shows, this is what is left of a protein: its outline, its holes and its lumps.
+
+Sources of size and mass: ferritin 24-mer, 480 kDa, outer radius 60 Å, cavity 40 Å; sweet potato beta-amylase, D2
+tetramer, 220 kDa; E. coli beta-galactosidase, D2 tetramer, 465 kDa, 175 x 135 x 90 Å; 80S ribosome, 3.3 MDa, 250-300 Å;
+bovine thyroglobulin, C2 dimer, 660 kDa, about 250 x 160 x 110 Å; phage PP7 capsid, T = 3, 90 dimers, 2.5 MDa.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+BEAD_SPACING = 8.0
+NUCLEIC_ACID = 1.5
+"""Scattering above that of ice per dalton, in units of a protein's: nucleic acid is denser."""
+
+
+@dataclass(frozen=True)
+class Beads:
+    """A structure as point scatterers.
+
+    Attributes
+    ----------
+    position
+        ``(n, 3)`` xyz in Å, centre of mass at 0.
+    weight
+        ``(n,)`` daltons of protein that scatter as much.
+    """
+
+    position: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An ellipsoid: centre and semi-axes (xyz, Å), its axes' rotation vector (degrees), and its relative density."""
+
+    centre: tuple[float, float, float]
+    axes: tuple[float, float, float]
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    density: float = 1.0
+
+
+def assemble(domains: Sequence[Domain], symmetry: str, mass: float, *, texture: float, seed: int) -> Beads:
+    """Return the beads of domains that a point group repeats.
+
+    Parameters
+    ----------
+    domains
+        Of one asymmetric unit. Where domains overlap, the densest counts.
+    symmetry
+        ``C1``, ``C2``, ``D2``, ``O`` or ``I``.
+    mass
+        Of the whole, in daltons of protein that scatter as much.
+    texture
+        Standard deviation of the density's lumps, relative; lumps measure about 25 Å and ignore the symmetry.
+    seed
+        Of the lumps and of the beads' jitter.
+    """
+    rng = np.random.default_rng(seed)
+    copies = Rotation.create_group(symmetry).as_matrix()
+    centres = np.concatenate([copies @ np.asarray(d.centre, float) for d in domains])
+    reach = np.abs(centres).max() + max(max(d.axes) for d in domains)
+    axis = np.arange(-reach, reach + BEAD_SPACING, BEAD_SPACING)
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    points = points + rng.uniform(-0.35, 0.35, points.shape) * BEAD_SPACING
+    density = np.zeros(len(points))
+    for domain in domains:
+        frame = Rotation.from_rotvec(domain.turn, degrees=True).as_matrix()
+        for copy in copies:
+            local = (points @ copy - domain.centre) @ frame / domain.axes
+            density = np.maximum(density, domain.density * (np.einsum("ij,ij->i", local, local) <= 1))
+    points, density = points[density > 0], density[density > 0]
+    density = density * np.clip(1 + texture * _lumps(points, rng), 0.05, None)
+    weight = density * (mass / density.sum())
+    return Beads(points - weight @ points / weight.sum(), weight)
+
+
+def _lumps(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a smooth random field (mean 0, standard deviation 1, wavelengths around 45 Å) at the points."""
+    waves = rng.normal(size=(64, 3))
+    waves *= 2 * np.pi / rng.uniform(30, 70, (64, 1)) / np.linalg.norm(waves, axis=1, keepdims=True)
+    return np.cos(points @ waves.T + rng.uniform(0, 2 * np.pi, 64)).sum(axis=1) / np.sqrt(32)
+
+
+def _direction(radius: float, *direction: float) -> tuple[float, float, float]:
+    x, y, z = radius * np.asarray(direction) / np.linalg.norm(direction)
+    return float(x), float(y), float(z)
+
+
+def _apo_ferritin() -> Beads:
+    subunit = Domain(_direction(49.0, 0.18, 0.62, 0.76), (14.0, 26.0, 12.0), (-39.0, 0.0, 25.0))
+    return assemble([subunit], "O", 480e3, texture=0.15, seed=1)
+
+
+def _beta_amylase() -> Beads:
+    barrel = Domain((25.0, 23.0, 14.0), (28.0, 26.0, 21.0), (0.0, 0.0, 30.0))
+    return assemble([barrel, Domain((44.0, 14.0, 10.0), (12.0, 12.0, 10.0))], "D2", 220e3, texture=0.25, seed=2)
+
+
+def _beta_galactosidase() -> Beads:
+    unit = [
+        Domain((26.0, 20.0, 14.0), (26.0, 22.0, 18.0), (0.0, 20.0, 0.0)),
+        Domain((56.0, 24.0, 22.0), (20.0, 19.0, 18.0)),
+        Domain((72.0, 10.0, 16.0), (15.0, 14.0, 14.0)),
+        Domain((40.0, 48.0, 20.0), (21.0, 18.0, 17.0), (0.0, 0.0, 35.0)),
+        Domain((14.0, 52.0, 28.0), (16.0, 14.0, 15.0)),
+    ]
+    return assemble(unit, "D2", 465e3, texture=0.2, seed=3)
+
+
+def _ribosome() -> Beads:
+    large = [
+        Domain((0.0, 0.0, -38.0), (112.0, 98.0, 66.0), density=NUCLEIC_ACID),
+        Domain((5.0, 82.0, -20.0), (34.0, 30.0, 30.0), density=1.1),
+        Domain((-104.0, 40.0, -10.0), (34.0, 20.0, 20.0), (0.0, 0.0, -30.0)),
+        Domain((100.0, 52.0, -8.0), (38.0, 16.0, 16.0), (0.0, 0.0, 35.0)),
+        Domain((10.0, -30.0, -88.0), (60.0, 50.0, 30.0), density=1.2),
+    ]
+    small = [
+        Domain((4.0, -34.0, 68.0), (62.0, 66.0, 33.0), (0.0, 8.0, 0.0), density=NUCLEIC_ACID),
+        Domain((-8.0, 66.0, 76.0), (48.0, 36.0, 34.0), density=1.3),
+        Domain((58.0, -8.0, 62.0), (30.0, 36.0, 22.0), density=1.2),
+        Domain((-30.0, 104.0, 82.0), (18.0, 20.0, 16.0)),
+        Domain((-20.0, -104.0, 66.0), (24.0, 26.0, 20.0)),
+    ]
+    return assemble(large + small, "C1", 3.3e6 * 1.25, texture=0.55, seed=4)
+
+
+def _thyroglobulin() -> Beads:
+    unit = [
+        Domain((22.0, 16.0, -16.0), (27.0, 24.0, 28.0)),
+        Domain((46.0, -14.0, 14.0), (34.0, 22.0, 22.0), (0.0, 0.0, -20.0)),
+        Domain((80.0, 14.0, 6.0), (26.0, 24.0, 20.0), (0.0, 30.0, 40.0)),
+        Domain((62.0, 48.0, -12.0), (28.0, 18.0, 17.0), (0.0, 0.0, 60.0)),
+        Domain((106.0, -10.0, 20.0), (22.0, 16.0, 15.0), (0.0, 0.0, -35.0)),
+        Domain((30.0, 62.0, 14.0), (18.0, 15.0, 15.0)),
+    ]
+    return assemble(unit, "C2", 660e3, texture=0.3, seed=5)
+
+
+def _virus_like_particle() -> Beads:
+    dimers = [
+        Domain(_direction(125.0, 0.0, 0.0, 1.0), (30.0, 17.0, 14.0), (0.0, 0.0, 45.0)),
+        Domain(_direction(125.0, 0.42, 0.16, 0.89), (18.0, 28.0, 14.0), (0.0, 25.0, 20.0)),
+    ]
+    return assemble(dimers, "I", 2.5e6, texture=0.15, seed=6)
+
+
+MODELS: dict[str, Callable[[], Beads]] = {
+    "apo-ferritin": _apo_ferritin,
+    "beta-amylase": _beta_amylase,
+    "beta-galactosidase": _beta_galactosidase,
+    "ribosome": _ribosome,
+    "thyroglobulin": _thyroglobulin,
+    "virus-like-particle": _virus_like_particle,
+}
+
+
+@cache
+def built_in(name: str) -> Beads:
+    """Return the model of one of the species in `MODELS`."""
+    return MODELS[name]()
+
+
+def distractor(rng: np.random.Generator) -> Beads:
+    """Return a random protein of 60-700 kDa: a few touching domains, repeated by a random small point group."""
+    symmetry = str(rng.choice(["C1", "C1", "C2", "C3", "D2"]))
+    copies = len(Rotation.create_group(symmetry))
+    mass = float(np.exp(rng.uniform(np.log(60e3), np.log(700e3))))
+    number = int(rng.integers(1, 4)) if copies > 1 else int(rng.integers(1, 7))
+    radius = (mass / (0.81 * copies * number) * 3 / (4 * np.pi)) ** (1 / 3)
+    centre = rng.normal(size=3) * (0.0 if copies == 1 else radius)
+    domains = []
+    for _ in range(number):
+        axes = radius * np.exp(rng.normal(0, 0.25, 3))
+        turn = rng.uniform(-180, 180, 3)
+        domains.append(Domain(tuple(centre), tuple(axes), tuple(turn)))
+        step = rng.normal(size=3)
+        centre = centre + 1.7 * radius * step / np.linalg.norm(step)
+    return assemble(domains, symmetry, mass, texture=0.3, seed=int(rng.integers(2**31)))
