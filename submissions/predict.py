@@ -1,0 +1,144 @@
+"""Test-time inference: a member's fold models see a tomogram, are averaged, and count as one member.
+
+Class maps are averaged as logits, slice boxes as clustered candidates. The single models' own candidates are kept
+beside the averaged ones: `submissions.score_matching` needs their scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ensemble.clustering import MEAN_MODEL, average_models
+from evaluation.run_directory import RunDirectory
+from models.member import Predictor
+from models.outputs import ClassMaps
+from models.registry import get_member
+from postproc.candidates import concatenate
+from postproc.convert import to_candidates
+from submissions.score_matching import match_scores
+from tomograms.errors import InputError
+from tomograms.particles import Particle
+from tomograms.tomogram import Tomogram
+
+
+def load_models(run: RunDirectory, member: str, *, device: str) -> dict[str, Predictor]:
+    """Return a member's fold models by name, ``HELD_OUT/MEMBER-SEED``.
+
+    Raises
+    ------
+    InputError
+        If a model is missing or damaged.
+    """
+    kind = get_member(member)
+    return {f"{job.parent.name}/{job.name}": kind.load(job, device) for job in run.jobs(member)}
+
+
+class MeanMaps:
+    """Running mean of class maps: one sum in float32, whatever the number of models."""
+
+    def __init__(self) -> None:
+        self._sum: NDArray[np.float32] | None = None
+        self._like: ClassMaps | None = None
+        self._count = 0
+
+    def add(self, maps: ClassMaps) -> None:
+        """Add one model's maps.
+
+        Raises
+        ------
+        InputError
+            If they lie on another grid than those before.
+        """
+        if self._sum is None or self._like is None:
+            self._sum = maps.logits.astype(np.float32)
+            self._like = ClassMaps(maps.logits[:0], maps.stride, maps.origin)
+        else:
+            one, other = ((m.stride, m.origin) for m in (self._like, maps))
+            if one != other or self._sum.shape != maps.logits.shape:
+                raise InputError(
+                    f"expected all fold models' maps of shape {self._sum.shape}, stride and origin {one}, "
+                    f"but got {maps.logits.shape}, {other}; were they trained with different settings?"
+                )
+            self._sum += maps.logits
+        self._count += 1
+
+    def mean(self) -> ClassMaps:
+        """Return the mean of the logits and forget them."""
+        assert self._sum is not None and self._like is not None
+        total, self._sum = self._sum, None
+        total /= self._count
+        return ClassMaps(total.astype(np.float16), self._like.stride, self._like.origin)
+
+
+def predict_member(
+    tomogram: Tomogram,
+    models: Mapping[str, Predictor],
+    *,
+    particles: Sequence[Particle],
+    member: str,
+    advance: Callable[[str], None] = lambda note: None,
+) -> pd.DataFrame:
+    """Return one member's candidates in a tomogram: those of every single model, and the averaged ones.
+
+    Parameters
+    ----------
+    tomogram
+        Normalised.
+    models
+        The member's trained networks by name; at least one. One at a time holds its output.
+    particles
+        Every species.
+    member
+        The member's name, written into the rows. ``model`` is the model's name, and `MEAN_MODEL` for
+        the averaged.
+    advance
+        Told the name of each model when it is done.
+    """
+    singles = []
+    maps: MeanMaps | None = None
+    for name, model in models.items():
+        output = model.predict(tomogram)
+        singles.append(
+            to_candidates(output, particles, tomogram.voxel_size, experiment=tomogram.name, member=member, model=name)
+        )
+        if isinstance(output, ClassMaps):
+            maps = maps or MeanMaps()
+            maps.add(output)
+        del output
+        advance(name)
+    together = concatenate(singles)
+    if maps is None:
+        averaged = average_models(together, particles, len(models))
+    else:
+        averaged = to_candidates(
+            maps.mean(), particles, tomogram.voxel_size, experiment=tomogram.name, member=member, model=MEAN_MODEL
+        )
+    return concatenate([together, averaged])
+
+
+def one_per_member(candidates: pd.DataFrame, n_models: Mapping[str, int], *, matched: bool = True) -> pd.DataFrame:
+    """Return the averaged candidates of `predict_member`, all that the ensemble sees.
+
+    Parameters
+    ----------
+    candidates
+        Of any members and tomograms.
+    n_models
+        How many models were averaged, by member.
+    matched
+        Give them scores of single models by rank (see `submissions.score_matching`); else their own scores.
+    """
+    is_averaged = candidates["model"] == MEAN_MODEL
+    averaged, singles = candidates[is_averaged], candidates[~is_averaged]
+    if not matched:
+        return concatenate([averaged])
+    return concatenate(
+        [
+            match_scores(averaged[averaged["member"] == member], singles[singles["member"] == member], n)
+            for member, n in sorted(n_models.items())
+        ]
+    )

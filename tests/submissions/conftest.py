@@ -1,0 +1,107 @@
+"""A whole small project: a data set in Kaggle's layout and a finished cross-validation of two fake members."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.folds import Fold
+from evaluation.run_directory import create_run, folds_to_records, open_run
+from models import registry
+from postproc.candidates import write_candidates
+from postproc.convert import to_candidates
+from tests.submissions.fakes import FAKES as FAKE_MEMBERS
+from tests.submissions.fakes import BoxesPredictor, MapsPredictor, write_fake_weights
+from tomograms.dataset import open_dataset
+from tomograms.files import read_json, write_json
+from tomograms.kaggle_tree import write_run
+from tomograms.particles import CZII, to_records
+from tomograms.picks import join_truth, write_truth
+
+SHAPE = (28, 56, 56)
+VOXEL_SIZE = 10.0
+TRAIN = ("TS_1", "TS_2", "TS_3")
+TEST = ("TS_8", "TS_9")
+RUN = Path("runs/tiny")
+
+
+@dataclass
+class Project:
+    """Where everything lies; the working directory is ``root``."""
+
+    root: Path
+    data: Path
+
+    @property
+    def run(self):
+        return open_run(self.root / RUN)
+
+    @property
+    def dataset(self):
+        return open_dataset(self.data)
+
+
+def draw_picks(seed):
+    generator = np.random.default_rng(seed)
+    high = (np.array(SHAPE[::-1]) - 1) * VOXEL_SIZE
+    return {p.name: np.round(generator.uniform(0.1, 0.9, (3, 3)) * high, 1) for p in CZII}
+
+
+def write_tiny_data(root):
+    for number, name in enumerate((*TRAIN, *TEST)):
+        volume = np.random.default_rng(number).normal(0, 1e-5, SHAPE).astype(np.float32)
+        split = "train" if name in TRAIN else "test"
+        write_run(root, split, name, volume=volume, voxel_size=VOXEL_SIZE, picks=draw_picks(number))
+    return open_dataset(root)
+
+
+def write_tiny_run(path, dataset):
+    truth = join_truth([dataset.picks(name) for name in TRAIN])
+    write_truth(path / "everything.csv", join_truth([dataset.picks(name) for name in (*TRAIN, *TEST)]))
+    folds = [Fold((name,), tuple(other for other in TRAIN if other != name)) for name in TRAIN]
+    record = {
+        "data": dataset.record(),
+        "data_hash": dataset.fingerprint(TRAIN),
+        "particles": to_records(CZII),
+        "folds": folds_to_records(folds),
+        "members": {"boxes": {}, "maps": {}},
+        "seeds": [8620],
+        "versions": {},
+        "commit": None,
+    }
+    run = create_run(path, record, truth)
+    for member in run.members:
+        for seed, (fold, job) in enumerate(zip(run.folds, run.jobs(member), strict=True)):
+            write_fake_weights(job, truth_file=path / "everything.csv", particles=CZII, member=member, seed=seed)
+            tomogram = dataset.tomogram(fold.held_out[0])
+            output = registry.get_member(member).load(job, "cpu").predict(tomogram)
+            table = to_candidates(
+                output, CZII, VOXEL_SIZE, experiment=tomogram.name, member=member, model=f"{fold.name}-8620"
+            )
+            write_candidates(job / "candidates.parquet", table)
+    return run
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    """Return a folder with a finished cross-validation, to be copied."""
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "MEMBERS", FAKE_MEMBERS)
+        write_tiny_run(root / RUN, write_tiny_data(root / "data"))
+    return root
+
+
+@pytest.fixture
+def project(template, tmp_path, monkeypatch):
+    """Return a project with a finished cross-validation; nothing has been predicted for the test runs."""
+    monkeypatch.setattr(registry, "MEMBERS", FAKE_MEMBERS)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    record = read_json(tmp_path / RUN / "run.json")
+    record["data"]["root"] = str(tmp_path / "data")
+    write_json(tmp_path / RUN / "run.json", record)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    return Project(tmp_path, tmp_path / "data")

@@ -1,0 +1,138 @@
+import shutil
+
+import pandas as pd
+import pytest
+
+from submissions.inference import Inference, predict_all
+from submissions.store import Store, prediction_key, weights_key
+from tests.submissions.conftest import TEST
+from tests.submissions.fakes import BoxesPredictor, MapsPredictor
+from tomograms.errors import InputError
+
+
+def calls():
+    return MapsPredictor.calls, BoxesPredictor.calls
+
+
+def inference(project, path="store"):
+    return Inference(project.run, project.dataset, Store(project.root / path), "cpu")
+
+
+def everything(project, path="store"):
+    return list(predict_all(inference(project, path), TEST))
+
+
+def damage(project, experiment):
+    next((project.data / "test/static/ExperimentRuns" / experiment).glob("**/0/0/0/0")).write_bytes(b"broken")
+
+
+def test_every_tomogram_and_member(project):
+    predictions = everything(project)
+    assert [p.experiment for p in predictions] == list(TEST)
+    for prediction in predictions:
+        assert prediction.members == ("boxes", "maps") and prediction.failures == ()
+        assert set(prediction.candidates["member"]) == {"boxes", "maps"}
+        assert set(prediction.candidates["experiment"]) == {prediction.experiment}
+    assert calls() == (6, 6)  # two tomograms, three fold models each
+
+
+def test_what_was_predicted_is_read_and_equal(project):
+    first = everything(project)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    second = everything(project)
+    assert calls() == (0, 0)
+    for a, b in zip(first, second, strict=True):
+        pd.testing.assert_frame_equal(a.candidates, b.candidates)
+
+
+def test_cut_off_after_one_tomogram_and_begun_again(project):
+    whole = everything(project, "whole")
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    interrupted = predict_all(inference(project), TEST)
+    next(interrupted)
+    interrupted.close()
+    again = everything(project)
+    assert calls() == (6, 6)
+    for a, b in zip(whole, again, strict=True):
+        pd.testing.assert_frame_equal(a.candidates, b.candidates)
+
+
+@pytest.mark.parametrize("file", ["maps.parquet", "maps.json"])
+def test_a_prediction_that_was_cut_off_while_written_is_made_again(project, file):
+    everything(project)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    (project.root / "store" / "TS_8" / file).write_bytes(b"")
+    everything(project)
+    assert calls() == (3, 0)
+
+
+def test_new_weights_make_new_predictions(project):
+    before = everything(project)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    jobs = project.run.jobs("maps")
+    shutil.copy(jobs[0] / "weights.safetensors", jobs[1] / "weights.safetensors")
+    after = everything(project)
+    assert calls() == (6, 0)
+    assert not before[0].candidates.equals(after[0].candidates)
+
+
+def test_another_tomogram_of_the_same_name_makes_new_predictions(project):
+    everything(project)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    runs = project.data / "test/static/ExperimentRuns"
+    shutil.rmtree(runs / "TS_9")
+    shutil.copytree(runs / "TS_8", runs / "TS_9")
+    everything(project)
+    assert calls() == (3, 3)
+
+
+def test_the_key_names_what_counts(project):
+    weights = weights_key(project.run, "maps")
+    assert list(weights) == [f"TS_{i}/maps-8620" for i in (1, 2, 3)]
+    keys = [prediction_key(project.dataset, name, weights) for name in TEST]
+    assert keys[0] != keys[1] and keys[0] == prediction_key(project.dataset, "TS_8", weights)
+
+
+def test_missing_or_truncated_weights_end_the_run(project):
+    weights = project.run.jobs("maps")[1] / "weights.safetensors"
+    weights.write_text('{"truth": ')
+    with pytest.raises(InputError, match=str(weights)):
+        everything(project)
+    weights.unlink()
+    with pytest.raises(InputError, match="has not finished"):
+        everything(project)
+
+
+def test_a_damaged_tomogram_is_reported_and_the_others_go_on(project):
+    damage(project, "TS_8")
+    broken, fine = everything(project)
+    assert broken.candidates.empty and broken.members == ()
+    (failure,) = broken.failures
+    assert str(failure).startswith("TS_8: ") and "intact chunk" in str(failure) and "\n" not in str(failure)
+    assert fine.members == ("boxes", "maps") and not fine.failures
+
+
+def test_a_member_that_fails_is_reported_and_the_others_go_on(project, monkeypatch):
+    predict = MapsPredictor.predict
+
+    def fail_once(self, tomogram):
+        if tomogram.name == "TS_8":
+            raise RuntimeError("out of\nmemory")
+        return predict(self, tomogram)
+
+    monkeypatch.setattr(MapsPredictor, "predict", fail_once)
+    broken, fine = everything(project)
+    assert broken.members == ("boxes",) and set(broken.candidates["member"]) == {"boxes"}
+    assert [str(f) for f in broken.failures] == ["TS_8: maps: RuntimeError: out of memory"]
+    assert fine.members == ("boxes", "maps")
+
+    monkeypatch.setattr(MapsPredictor, "predict", predict)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    assert everything(project)[0].members == ("boxes", "maps")
+    assert calls() == (3, 0)
+
+
+def test_progress_names_tomogram_and_model(project):
+    seen = []
+    list(predict_all(inference(project), TEST[:1], advance=seen.append))
+    assert len(seen) == 6 and seen[0] == "TS_8 TS_1/boxes-8620"
