@@ -1,0 +1,102 @@
+"""The ``yolo`` member: Ultralytics YOLO11 on 2D slices."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from models.curves import write_history
+from models.member import Advance, Watch
+from models.weights import fill, load_weights, save_weights
+from models.yolo_settings import PRESETS, YoloSettings
+from tomograms.errors import InputError
+from tomograms.particles import Particle, from_records, to_records
+from tomograms.tomogram import Tomogram
+
+if TYPE_CHECKING:
+    from models.yolo_prediction import YoloPredictor
+
+
+class YoloMember:
+    """See `models.member.Member`."""
+
+    name = "yolo"
+    presets: Mapping[str, YoloSettings] = PRESETS
+
+    def fit(
+        self,
+        train: Sequence[Tomogram],
+        picks: pd.DataFrame,
+        watch: Watch | None,
+        *,
+        particles: Sequence[Particle],
+        settings: YoloSettings,
+        seed: int,
+        directory: Path,
+        device: str,
+        advance: Advance,
+    ) -> None:
+        """See `models.member.Member.fit`; a training that was cut off starts over."""
+        from models.precision import resolve_device
+        from models.yolo_dataset import write_dataset
+        from models.yolo_runtime import find_weights, import_ultralytics
+
+        where = resolve_device(device)
+        pretrained = find_weights(settings.network, settings.weights)
+        if pretrained is None and settings.weights == "auto":
+            warnings.warn(
+                f"{settings.network}.pt: not in the working folder; training starts from scratch", stacklevel=2
+            )
+        work = directory.resolve() / "ultralytics"
+        if work.exists():
+            shutil.rmtree(work)
+        import_ultralytics(work)
+        from models.yolo_training import SliceTrainer, arguments
+
+        data, side = write_dataset(work, train, picks, watch, particles=particles, settings=settings)
+        trainer = SliceTrainer(
+            arguments(settings, data=data, side=side, seed=seed, directory=work, device=str(where)),
+            settings=settings,
+            pretrained=pretrained,
+            device=where,
+            advance=advance,
+        )
+        trainer.train()
+        card = {"settings": json.dumps(asdict(settings)), "particles": json.dumps(to_records(particles))}
+        save_weights(directory / "weights.safetensors", trainer.ema.ema.state_dict(), card)
+        write_history(directory, trainer.rows, loss=("loss", "watch_loss"), metric=("watch_map50", "watch_map50_95"))
+        if settings.keep_images:
+            (directory / "slices").exists() and shutil.rmtree(directory / "slices")
+            for name in ("images", "labels", "data.yaml"):
+                shutil.move(work / name, directory / "slices" / name)
+        shutil.rmtree(work)
+
+    def load(self, directory: Path, device: str) -> YoloPredictor:
+        """See `models.member.Member.load`."""
+        from models.precision import resolve_device
+        from models.yolo_prediction import YoloPredictor
+        from models.yolo_runtime import import_ultralytics
+
+        import_ultralytics()
+        from ultralytics.nn.tasks import DetectionModel
+
+        where = resolve_device(device)
+        path = directory / "weights.safetensors"
+        state, card = load_weights(path)
+        try:
+            settings = YoloSettings(**json.loads(card["settings"]))
+            particles = from_records(json.loads(card["particles"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: expected the card of a yolo member, but got {error!r}") from None
+        network = DetectionModel(f"{settings.network}.yaml", ch=3, nc=len(particles), verbose=False)
+        fill(network, state, path)
+        labels = np.array(sorted(particle.label for particle in particles), np.int16)
+        return YoloPredictor(network, labels, settings, where)

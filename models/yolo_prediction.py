@@ -1,0 +1,101 @@
+"""Slices straight through the network and its non-maximum suppression: no image files, no Ultralytics predictor."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.outputs import SliceBoxes
+from models.precision import autocast, compute_dtype
+from models.yolo_settings import YoloSettings
+from models.yolo_slices import Canvas, canvas, image, middle, slabs
+from tomograms.tomogram import Tomogram
+
+BATCH_PIXELS = 2_000_000  # images of one batch, together
+
+
+class YoloPredictor:
+    """A trained YOLO network.
+
+    Parameters
+    ----------
+    network
+        Ultralytics' `DetectionModel` with its trained weights.
+    labels
+        `Particle.label` of each of its classes.
+    """
+
+    def __init__(
+        self, network: torch.nn.Module, labels: NDArray[np.int16], settings: YoloSettings, device: torch.device
+    ):
+        self.settings = settings
+        self.labels = labels
+        self.device = device
+        self.dtype = compute_dtype(device, settings.precision)
+        self.network = network.float().eval().fuse().to(device, memory_format=torch.channels_last)
+
+    def predict(self, tomogram: Tomogram) -> SliceBoxes:
+        """Return the boxes of every ``predict_step``-th slice along z, in tomogram voxels."""
+        settings = self.settings
+        frame = canvas(tomogram.volume.shape, settings.zoom)
+        levels = slabs(tomogram.volume, settings.thickness)
+        chosen = np.arange(len(levels))[(len(levels) - 1) % settings.predict_step // 2 :: settings.predict_step]
+        batch = max(1, BATCH_PIXELS // frame.side**2)
+        parts = [self._boxes(levels, chosen[i : i + batch], frame) for i in range(0, len(chosen), batch)]
+        index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
+        corners = frame.to_index(xyxy.reshape(-1, 2).astype(np.float64)).reshape(-1, 4)
+        return SliceBoxes(
+            axis=0,
+            slice_index=middle(index, settings.thickness),
+            thickness=settings.thickness,
+            step=settings.predict_step,
+            xyxy=corners.astype(np.float32),
+            confidence=confidence.astype(np.float32),
+            label=self.labels[label],
+        )
+
+    def _boxes(
+        self, levels: NDArray[np.uint8], chosen: NDArray[np.int64], frame: Canvas
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+        # Slab index, corners in pixels, confidence and class of the boxes of some slices.
+        pictures = np.stack([image(levels, int(i), gap=self.settings.gap, canvas=frame) for i in chosen])
+        pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
+        pixels = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), autocast(self.device, self.dtype):
+            found = self.network(pixels)[0].float()
+        which, xyxy, confidence, label = suppress(
+            found, confidence=self.settings.confidence, iou=self.settings.nms_iou, most=self.settings.max_boxes
+        )
+        return chosen[which.cpu().numpy()], xyxy.cpu().numpy(), confidence.cpu().numpy(), label.cpu().numpy()
+
+
+def suppress(
+    found: torch.Tensor,  # (image, 4 + class, anchor): centre x, y, width, height, then class scores
+    *,
+    confidence: float,
+    iou: float,
+    most: int,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the boxes that survive class-wise non-maximum suppression, the best ``most`` of each image.
+
+    Species never suppress each other, and one anchor may give boxes of several.
+
+    Returns
+    -------
+    image, xyxy, confidence, label
+        ``(n,)``, ``(n, 4)``, ``(n,)`` and ``(n,)``, image by image, best first.
+    """
+    from torchvision.ops import batched_nms
+
+    classes = found.shape[1] - 4
+    which, label, anchor = torch.nonzero(found[:, 4:] > confidence, as_tuple=True)
+    score = found[which, 4 + label, anchor]
+    x, y, width, height = found[which, :4, anchor].unbind(1)
+    xyxy = torch.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], dim=1)
+    keep = batched_nms(xyxy, score, which * classes + label, iou)  # best first
+    keep = keep[torch.argsort(which[keep], stable=True)]
+    which = which[keep]
+    rank = torch.arange(len(which), device=which.device) - torch.searchsorted(which, which)
+    keep, which = keep[rank < most], which[rank < most]
+    return which, xyxy[keep], score[keep], label[keep]

@@ -1,0 +1,128 @@
+"""Settings of the YOLO member and its presets. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class YoloSettings:
+    """What is cut from the tomograms, how the network is trained, and how it predicts.
+
+    Attributes
+    ----------
+    network
+        Ultralytics' architecture: ``yolo11n``, ``s``, ``m``, ``l`` or ``x``.
+    weights
+        ``none``: from scratch; ``auto``: ``NETWORK.pt`` of the working folder where it lies there, else from scratch
+        with a warning; otherwise the path of a pretrained ``.pt`` file.
+    thickness
+        Voxels that one slab averages.
+    step
+        Voxels between neighbouring training slices; prediction looks at every ``predict_step``-th.
+    predict_step
+        Voxels between neighbouring slices at prediction.
+    gap
+        Voxels between the three slabs that make an image's colour channels.
+    zoom
+        Image pixels per voxel.
+    label_fraction
+        A particle is labelled in the slices where its cross-section's radius is at least this fraction of its own.
+    radius_scale
+        Labelled radius as a fraction of the particle's radius.
+    epochs, warmup_epochs, batch, optimizer, lr0, lrf, cosine, momentum, weight_decay
+        Ultralytics' arguments of (nearly) the same names; one batch is one optimiser step.
+    box, cls, dfl, class_power
+        Loss gains, and the power of the inverse class frequency that weights classes.
+    ema_decay, ema_steps
+        The weights' moving average: its final decay, and the steps in which it ramps up.
+    degrees, shear, translate, scale, fliplr, flipud, transpose, zflip, brightness
+        Augmentation of single images; the last four of the five before ``brightness`` are probabilities.
+    mosaic, close_mosaic, mixup, copy_paste
+        Augmentation that mixes images: probabilities, and the last epochs that do without.
+    watch_every, watch_step
+        Epochs between looks at the held-out tomogram, and voxels between the slices that are looked at.
+    confidence, nms_iou, max_boxes
+        Boxes of lower confidence are dropped; boxes of one class that overlap more are one; most boxes a slice.
+    tta
+        Views of each slice at prediction: 1, or 2, 4, 8 with flips and transposition.
+    precision, device
+        See `models.precision`.
+    keep_images
+        Keep the slices on disk after training.
+    """
+
+    network: str = "yolo11n"
+    weights: str = "none"
+    thickness: int = 1
+    step: int = 1
+    predict_step: int = 1
+    gap: int = 2
+    zoom: float = 1.0
+    label_fraction: float = 0.5
+    radius_scale: float = 1.0
+    epochs: int = 20
+    warmup_epochs: float = 1.0
+    batch: int = 8
+    optimizer: str = "AdamW"
+    lr0: float = 0.002
+    lrf: float = 0.01
+    cosine: bool = True
+    momentum: float = 0.9
+    weight_decay: float = 0.0005
+    box: float = 7.5
+    cls: float = 0.5
+    dfl: float = 1.5
+    class_power: float = 0.0
+    ema_decay: float = 0.98
+    ema_steps: int = 50
+    degrees: float = 0.0
+    shear: float = 0.0
+    translate: float = 0.1
+    scale: float = 0.0
+    fliplr: float = 0.5
+    flipud: float = 0.5
+    transpose: float = 0.5
+    zflip: float = 0.5
+    brightness: float = 0.2
+    mosaic: float = 0.0
+    close_mosaic: int = 0
+    mixup: float = 0.0
+    copy_paste: float = 0.0
+    watch_every: int = 5
+    watch_step: int = 4
+    confidence: float = 0.003
+    nms_iou: float = 0.5
+    max_boxes: int = 300
+    tta: int = 1
+    precision: str = "auto"
+    device: str = "auto"
+    keep_images: bool = False
+
+
+PRESETS = {
+    "demo": YoloSettings(),
+    "short": YoloSettings(epochs=20),
+    "full": YoloSettings(
+        network="yolo11l",
+        weights="auto",
+        thickness=1,
+        epochs=100,
+        warmup_epochs=10.0,
+        batch=32,
+        lr0=0.0003,
+        lrf=0.03,
+        momentum=0.95,
+        weight_decay=0.005,
+        ema_decay=0.9999,
+        ema_steps=2000,
+        degrees=45.0,
+        shear=5.0,
+        transpose=0.0,
+        zflip=0.0,
+        mosaic=1.0,
+        close_mosaic=10,
+        mixup=0.2,
+        copy_paste=0.25,
+    ),
+}
