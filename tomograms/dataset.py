@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +15,7 @@ from tomograms.coordinates import extent, inside
 from tomograms.errors import InputError
 from tomograms.ome_zarr import StoredVolume, fingerprint, read_volume
 from tomograms.particles import Particle, by_name
-from tomograms.picks import PickSet, join_truth, make_truth
+from tomograms.picks import Choice, PickSet, join_truth, make_truth
 from tomograms.tomogram import Tomogram, normalise
 
 
@@ -46,7 +46,7 @@ class Source(Protocol):
         ...
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return all pick sets of a run."""
+        """Return the pick sets of a run that were asked for."""
         ...
 
 
@@ -58,13 +58,15 @@ class Dataset:
     ----------
     source
         Where they lie.
-    asked
-        How to open it again: ``root`` (``None`` for the phantom), ``tomogram_type``, ``user``, ``session``,
-        ``voxel_spacing``.
+    choice
+        Which of several tomograms and pick sets.
+    builtin
+        Whether it is the phantom, which each machine makes for itself.
     """
 
     source: Source
-    asked: Mapping[str, Any]
+    choice: Choice
+    builtin: bool
 
     @property
     def root(self) -> Path:
@@ -83,7 +85,8 @@ class Dataset:
 
     def record(self) -> dict[str, Any]:
         """Return how to open it again, for JSON; see `open_recorded`."""
-        return dict(self.asked)
+        root = None if self.builtin else str(self.root.resolve())
+        return {"root": root, **asdict(self.choice)}
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
@@ -114,7 +117,7 @@ class Dataset:
 
     def has_picks(self, run: str) -> bool:
         """Return whether somebody has picked in a run, which includes a file of picks without points."""
-        return bool(self._chosen(run))
+        return bool(self.source.pick_sets(run))
 
     def picks(self, run: str) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).
@@ -125,7 +128,7 @@ class Dataset:
             If a file is damaged, of an undeclared species, or holds a pick outside the volume, or if several pick sets
             of a species leave the choice open.
         """
-        chosen = self._chosen(run)
+        chosen = self.source.pick_sets(run)
         known = by_name(self.particles)
         tables = []
         stored = self.source.volume(run) if chosen else None
@@ -151,12 +154,6 @@ class Dataset:
             digest.update(f"\n{run} {fingerprint(self.source.volume(run))}\n".encode())
             digest.update(self.picks(run).to_csv(index=False).encode())
         return digest.hexdigest()
-
-    def _chosen(self, run: str) -> list[PickSet]:
-        """Return a run's pick sets of the user and session that were asked for."""
-        user, session = self.asked["user"], self.asked["session"]
-        sets = self.source.pick_sets(run)
-        return [s for s in sets if user in (None, s.user) and session in (None, s.session)]
 
 
 def open_dataset(
@@ -186,13 +183,8 @@ def open_dataset(
     InputError
         If there is nothing to be opened.
     """
-    asked = {
-        "root": None if path is None else str(path.resolve()),
-        "tomogram_type": tomogram_type,
-        "user": user,
-        "session": session,
-        "voxel_spacing": voxel_spacing,
-    }
+    choice = Choice(tomogram_type, user, session, voxel_spacing)
+    builtin = path is None
     if path is None:
         from tomograms.phantom import phantom_root
 
@@ -203,12 +195,15 @@ def open_dataset(
     if path.is_dir():
         from tomograms.kaggle_tree import KaggleTree
 
-        source = KaggleTree(path, tomogram_type, voxel_spacing)
+        source = KaggleTree(path, choice)
     else:
         from tomograms.copick_project import open_project
 
-        source = open_project(path, tomogram_type, voxel_spacing)
-    return Dataset(source, asked)
+        source = open_project(path, choice)
+    dataset = Dataset(source, choice, builtin)
+    if (user or session) and not any(dataset.has_picks(run) for run in dataset.runs("train")):
+        raise InputError(f"{path}: expected picks of user {user or 'any'}, session {session or 'any'}, but found none")
+    return dataset
 
 
 def open_recorded(record: Mapping[str, Any]) -> Dataset:
@@ -219,14 +214,8 @@ def open_recorded(record: Mapping[str, Any]) -> Dataset:
     InputError
         If it is no longer there.
     """
-    root = record["root"]
-    return open_dataset(
-        None if root is None else Path(root),
-        tomogram_type=record["tomogram_type"],
-        user=record["user"],
-        session=record["session"],
-        voxel_spacing=record["voxel_spacing"],
-    )
+    options = {key: value for key, value in record.items() if key != "root"}
+    return open_dataset(None if record["root"] is None else Path(record["root"]), **options)
 
 
 def _check_inside(pick_set: PickSet, particle: Particle, stored: StoredVolume) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tomograms.errors import InputError
 from tomograms.ome_zarr import StoredVolume, find_volume, open_store, write_volume
 from tomograms.particles import CZII, Particle
-from tomograms.picks import PickSet, parse_pick_set, write_pick_set
+from tomograms.picks import Choice, PickSet, parse_pick_set, write_pick_set
 
 SPLITS = ("train", "test")
 SPACING = "VoxelSpacing10.000"
@@ -27,15 +27,12 @@ class KaggleTree:
     ----------
     root
         The folder that holds ``train`` and ``test``.
-    tomogram_type
-        ``denoised``, ``wbp``, ...
-    voxel_spacing
-        Å in the folder's name, where a run has several; ``None``: 10.000, or else the only one.
+    choice
+        Which tomograms and picks; the voxel spacing, where it is not said, is 10.000 or else the only one.
     """
 
     root: Path
-    tomogram_type: str
-    voxel_spacing: float | None
+    choice: Choice
 
     def __post_init__(self) -> None:
         if not any(self._static(split).is_dir() for split in SPLITS):
@@ -69,21 +66,21 @@ class KaggleTree:
         """
         folder = self._static(self._split(run)) / run
         spacings = sorted(f.name for f in folder.glob("VoxelSpacing*") if f.is_dir())
-        wanted = SPACING if self.voxel_spacing is None else f"VoxelSpacing{self.voxel_spacing:.3f}"
+        wanted = SPACING if self.choice.voxel_spacing is None else f"VoxelSpacing{self.choice.voxel_spacing:.3f}"
         if wanted not in spacings:
-            if not spacings or self.voxel_spacing is not None:
+            if not spacings or self.choice.voxel_spacing is not None:
                 raise InputError(f"{folder}: expected a folder {wanted}, but got {spacings or 'none'}")
             if len(spacings) > 1:
                 raise InputError(f"{folder}: expected one voxel spacing or a choice of one, but got {spacings}")
             wanted = spacings[0]
-        path = folder / wanted / f"{self.tomogram_type}.zarr"
+        path = folder / wanted / f"{self.choice.tomogram_type}.zarr"
         if not path.is_dir():
             types = sorted(f.stem for f in path.parent.glob("*.zarr"))
             raise InputError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
         return find_volume(open_store(path), str(path))
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return all pick sets of a run; none if nobody has picked.
+        """Return a run's pick sets; none if nobody has picked.
 
         Raises
         ------
@@ -92,7 +89,8 @@ class KaggleTree:
         """
         folder = self.root / self._split(run) / "overlay" / "ExperimentRuns" / run / "Picks"
         files = sorted(f for f in folder.glob("*.json") if not f.name.startswith("."))
-        return [parse_pick_set(file.read_bytes(), str(file)) for file in files]
+        sets = [parse_pick_set(file.read_bytes(), str(file)) for file in files]
+        return [pick_set for pick_set in sets if self.choice.takes(pick_set)]
 
     def _static(self, split: str) -> Path:
         return self.root / split / "static" / "ExperimentRuns"

@@ -6,7 +6,6 @@ Every figure that comes from it is simulated and must be labelled so.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -133,7 +132,7 @@ def phantom_root(cache: Path | None = None) -> Path:
         write_phantom(making, Phantom())
         making.chmod(0o755)
         try:
-            os.rename(making, root)
+            making.rename(root)
         except OSError:  # another process was first; both made the same
             if not root.is_dir():
                 raise

@@ -1,9 +1,9 @@
 """What the phantom's particles look like: pseudo-atoms on a fine grid inside simple solids.
 
-The solids are our own and follow published outer dimensions and masses (about 1.21 Å^3 of protein per Da): apo-ferritin a
-hollow shell of 60 Å; beta-amylase a small tetramer; beta-galactosidase a flat D2 tetramer of 175 x 135 x 90 Å; the
-ribosome two irregular, dense subunits; thyroglobulin an elongated C2 dimer of 260 x 130 x 110 Å; the virus-like particle
-a hollow icosahedral shell of 135 Å.
+The solids are our own and follow published outer dimensions and masses (about 1.21 Å^3 of protein per Da): apo-ferritin
+a hollow shell of 60 Å; beta-amylase a small tetramer; beta-galactosidase a flat D2 tetramer of 175 x 135 x 90 Å; the
+ribosome two irregular, dense subunits; thyroglobulin an elongated C2 dimer of 260 x 130 x 110 Å; the virus-like
+particle a hollow icosahedral shell of 135 Å.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def stranger(rng: np.random.Generator) -> Body:
         angle = np.arange(7) * 2 * np.pi / 7
         ring = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(7)], axis=1)
         levels = (np.arange(rings) - (rings - 1) / 2) * 40
-        return solid(np.concatenate([ring + [0, 0, z] for z in levels]), [[22.0]])
+        return solid(np.concatenate([ring + np.array([0, 0, z]) for z in levels]), [[22.0]])
     if kind == 1:  # a rod
         count = int(rng.integers(3, 6))
         return solid(np.stack([np.arange(count) * 34.0, *np.zeros((2, count))], axis=1), [[rng.uniform(22, 30)]])

@@ -97,6 +97,30 @@ class PickSet:
     position: NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which of several tomograms and pick sets of a run are meant.
+
+    Attributes
+    ----------
+    tomogram_type
+        ``denoised``, ``wbp``, ...
+    user, session
+        Whose picks count; ``None``: everybody's.
+    voxel_spacing
+        Å as in the folders' names; ``None``: the only one.
+    """
+
+    tomogram_type: str = "denoised"
+    user: str | None = None
+    session: str | None = None
+    voxel_spacing: float | None = None
+
+    def takes(self, pick_set: PickSet) -> bool:
+        """Return whether a pick set is of the user and session that were asked for."""
+        return self.user in (None, pick_set.user) and self.session in (None, pick_set.session)
+
+
 def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:
     """Return user, session and species from the stem of ``{user}_{session}_{object}.json`` or ``{object}.json``."""
     parts = stem.split("_", 2)
