@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import argparse
+import hashlib
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tomograms.errors import InputError
+from tomograms.errors import InputError, run_command
+
+LONGEST_NAME = 100
+"""Characters of a fold's name, which is also a folder's."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,12 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """The fold's name: its held-out runs."""
-        return "+".join(self.held_out)
+        """The fold's name: its held-out runs, or the first, how many more, and a hash where that is too long."""
+        name = "+".join(self.held_out)
+        if len(name) <= LONGEST_NAME:
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return f"{self.held_out[0][: LONGEST_NAME - 20]}+{len(self.held_out) - 1}-{digest}"
 
 
 def built_in_file() -> Path:
@@ -108,6 +118,73 @@ def check_section(section: Any, where: str) -> tuple[Fold, ...]:
     return tuple(folds)
 
 
+def group_folds(runs: Iterable[str], groups: int | None = None) -> tuple[Fold, ...]:
+    """Return folds that hold out each run once.
+
+    Parameters
+    ----------
+    runs
+        Names.
+    groups
+        How many folds. Neighbours in the sorted list stay together: they often come from one grid, and a model that
+        has seen one of them has half seen the others. ``None`` is one run a fold.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups, or fewer runs than groups.
+    """
+    ordered = sorted(set(runs))
+    count = len(ordered) if groups is None else groups
+    if not 2 <= count <= len(ordered):
+        raise InputError(f"--groups: expected 2 to {len(ordered)} groups, one for each run at most, but got {count}")
+    edges = [len(ordered) * i // count for i in range(count + 1)]
+    parts = [ordered[low:high] for low, high in itertools.pairwise(edges)]
+    return tuple(Fold(tuple(part), tuple(run for run in ordered if run not in part)) for part in parts)
+
+
+def write_folds(path: Path, name: str, folds: Iterable[Fold]) -> None:
+    """Write a fold file with one section, atomically; `load_folds` reads it."""
+    import yaml
+
+    from tomograms.files import write_text
+
+    section = [{"held_out": list(fold.held_out), "train": list(fold.train)} for fold in folds]
+    write_text(path, yaml.safe_dump({name: section}, sort_keys=False, default_flow_style=None, width=120))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the folds of a data set."""
+    options = argparse.ArgumentParser(
+        prog="python -m evaluation.folds",
+        description="Write a fold file for a data set's annotated runs: each run is held out once.",
+    )
+    options.add_argument("data", type=Path, help="Kaggle tree or copick config")
+    options.add_argument("--groups", type=int, help="hold out this many groups of runs (default: one run at a time)")
+    options.add_argument("--out", type=Path, default=Path("cv_folds.yaml"), help="default: cv_folds.yaml")
+    options.add_argument("--tomo-type", default="denoised", help="tomogram type (default: denoised)")
+    options.add_argument("--user", help="whose picks are the truth (copick)")
+    options.add_argument("--session", help="which of their sessions (copick)")
+    options.add_argument("--overwrite", action="store_true", help="replace the file if there is one")
+    arguments = options.parse_args(argv)
+
+    from tomograms.dataset import open_dataset
+
+    if arguments.out.exists() and not arguments.overwrite:
+        raise InputError(f"{arguments.out}: expected no such file yet; name another with --out, or give --overwrite")
+    dataset = open_dataset(
+        arguments.data, tomogram_type=arguments.tomo_type, user=arguments.user, session=arguments.session
+    )
+    runs = [run for run in dataset.runs("train") if dataset.has_picks(run)]
+    if len(runs) < 2:
+        raise InputError(f"{arguments.data}: expected at least two annotated runs, but got {', '.join(runs) or 'none'}")
+    folds = group_folds(runs, arguments.groups)
+    write_folds(arguments.out, arguments.data.resolve().stem, folds)
+    print(
+        f"{arguments.out}: {len(folds)} folds of {len(runs)} runs; python -m evaluation.cv --fold-file {arguments.out}"
+    )
+
+
 def _read(path: Path) -> dict[str, Any]:
     """Return the sections of a fold file."""
     import yaml
@@ -148,3 +225,7 @@ def _shown(value: Any) -> str:
         return f"a mapping with the keys {', '.join(map(str, value)) or 'none'}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+if __name__ == "__main__":
+    run_command(main)

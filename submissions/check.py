@@ -1,0 +1,41 @@
+"""``python -m submissions.check``: says whether a file is a valid submission, and if not, why."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tomograms.errors import run_command
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = argparse.ArgumentParser(
+        prog="python -m submissions.check",
+        description="Check every line of a submission: header, ids, species, positions; with --data also that each "
+        "experiment exists and each position lies in its volume. The first bad line is named.",
+    )
+    options.add_argument("file", type=Path, help="CSV with id,experiment,particle_type,x,y,z (Å)")
+    options.add_argument(
+        "--data", type=Path, help="Kaggle tree or copick config (default: nothing is compared with it)"
+    )
+    arguments = options.parse_args(argv)
+
+    from submissions.submission import read_submission
+    from tomograms.particles import CZII
+
+    if arguments.data is None:
+        table = read_submission(arguments.file, particles=CZII)
+    else:
+        from submissions.inputs import extents_of
+        from tomograms.dataset import open_dataset
+
+        dataset = open_dataset(arguments.data)
+        extents = extents_of(dataset, {*dataset.runs("train"), *dataset.runs("test")})
+        table = read_submission(arguments.file, particles=dataset.particles, extents=extents)
+    print(f"{arguments.file}: valid; {len(table)} particles in {table['experiment'].nunique()} experiments")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,83 @@
+"""What the commands of this package work on: a finished run, a data set, and its test tomograms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from evaluation.run_directory import RunDirectory, open_run
+from submissions.submission import Extent
+from tomograms.dataset import Dataset, open_dataset, open_recorded
+from tomograms.errors import InputError
+
+
+def find_run(runs: Path, name: str | None) -> RunDirectory:
+    """Return the run called ``name``; without a name the one whose ensemble was built last.
+
+    Raises
+    ------
+    InputError
+        If there is none, or no ensemble has been built.
+    """
+    if name is None:
+        built = sorted(runs.glob("*/ensemble.json"), key=lambda path: (path.stat().st_mtime_ns, path))
+        if not built:
+            raise InputError(f"{runs}: expected a run with an ensemble.json, but found none; python -m ensemble.build")
+        return open_run(built[-1].parent)
+    run = open_run(runs / name)
+    if not (run.path / "ensemble.json").exists():
+        raise InputError(
+            f"{run.path / 'ensemble.json'}: no such file; build it: python -m ensemble.build --run {run.name}"
+        )
+    return run
+
+
+def open_data(run: RunDirectory, path: Path | None) -> Dataset:
+    """Return the data set at ``path``, read as the run's own was; without a path the run's own.
+
+    Raises
+    ------
+    InputError
+        If it has other species than the run was trained on.
+    """
+    own = run.record["data"]
+    if path is None:
+        dataset = open_recorded(own)
+    else:
+        dataset = open_dataset(path, tomogram_type=own["tomogram_type"], voxel_spacing=own["voxel_spacing"])
+    names, wanted = ([p.name for p in particles] for particles in (dataset.particles, run.particles))
+    if sorted(names) != sorted(wanted):
+        raise InputError(
+            f"{dataset.root}: expected the species of run {run.name} ({', '.join(wanted)}), but got {', '.join(names)}"
+        )
+    return dataset
+
+
+def names_to_predict(dataset: Dataset, only: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Return the names of the data set's test tomograms, or of those that were asked for.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one that was asked for is not there.
+    """
+    names = dataset.runs("test")
+    if only is not None:
+        unknown = sorted(set(only) - {*names, *dataset.runs("train")})
+        if unknown:
+            raise InputError(f"{dataset.root}: expected tomograms of the data, but got {', '.join(unknown)}")
+        names = tuple(sorted(set(only)))
+    if not names:
+        raise InputError(f"{dataset.root}: expected test tomograms, but found none")
+    return names
+
+
+def extents_of(dataset: Dataset, names: Iterable[str]) -> dict[str, Extent]:
+    """Return the volumes' extents without reading them."""
+    return {name: Extent(dataset.shape(name), dataset.voxel_size(name)) for name in names}
+
+
+def trained_on(run: RunDirectory, names: Iterable[str]) -> list[str]:
+    """Return those tomograms that some model of the run was trained on: a score there is not honest."""
+    known = {name for fold in run.folds for name in (*fold.held_out, *fold.train)}
+    return sorted(known & set(names))
