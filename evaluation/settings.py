@@ -38,10 +38,10 @@ def resolve_settings(member: str, preset: str, overrides: Sequence[str]) -> Any:
         if not equals or not dot:
             raise InputError(f"--set: expected MEMBER.NAME=VALUE, but got {override!r}")
         if owner == member:
-            names = [field.name for field in fields(settings)]
-            if name not in names:
-                raise InputError(f"--set: expected a setting of {member} ({', '.join(names)}), but got {name!r}")
-            changes[name] = _parse(text, getattr(settings, name), override)
+            kinds = {field.name: str(field.type) for field in fields(settings)}
+            if name not in kinds:
+                raise InputError(f"--set: expected a setting of {member} ({', '.join(kinds)}), but got {name!r}")
+            changes[name] = _parse(text, getattr(settings, name), override, any_length="..." in kinds[name])
     return replace(settings, **changes)
 
 
@@ -80,17 +80,18 @@ def from_record(member: str, record: Mapping[str, Any]) -> Any:
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in record.items()})
 
 
-def _parse(text: str, old: Any, override: str) -> Any:
-    """Return ``text`` as a value of the type of ``old``: JSON's form, or plain text."""
+def _parse(text: str, old: Any, override: str, *, any_length: bool) -> Any:
+    """Return ``text`` as a value of the type of ``old``: JSON's form, or plain text; a tuple without brackets."""
     if isinstance(old, str):
         return text
     try:
         value = json.loads(f"[{text}]" if isinstance(old, tuple) and not text.startswith("[") else text)
     except json.JSONDecodeError:
         value = None
-    if isinstance(old, tuple) and isinstance(value, list) and all(_fits(v, old[0] if old else 0) for v in value):
-        return tuple(value)
-    if not isinstance(old, tuple) and _fits(value, old):
+    if isinstance(old, tuple):
+        if isinstance(value, list) and all(_fits(v, old[0]) for v in value) and (any_length or len(value) == len(old)):
+            return tuple(value)
+    elif _fits(value, old):
         return float(value) if isinstance(old, float) else value
     raise InputError(f"--set: expected a value like {json.dumps(old)}, but got {override!r}")
 

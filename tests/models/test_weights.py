@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from models.weights import fill, load_weights, save_weights
+from tomograms.errors import InputError
+
+
+def test_weights_and_card_come_back(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    state = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.5, -2.5])}
+    save_weights(path, state, {"member": "unet"})
+    tensors, card = load_weights(path)
+    assert card == {"member": "unet"}
+    assert all(torch.equal(tensors[name], state[name]) for name in state)
+    layer = torch.nn.Linear(3, 2)
+    fill(layer, tensors, path)
+    assert torch.equal(layer.weight, state["weight"])
+
+
+@pytest.mark.parametrize("keep", [0, 5, 40, -3])
+def test_a_truncated_file_is_named(tmp_path, keep):
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, {"weight": torch.zeros(8, 8)}, {})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"weights\.safetensors: expected a complete safetensors file"):
+        load_weights(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        load_weights(tmp_path / "weights.safetensors")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(InputError, match=r"weights\.safetensors: expected weights of the network"):
+        fill(torch.nn.Linear(3, 2), {"weight": torch.zeros(4, 3), "bias": torch.zeros(4)}, path)

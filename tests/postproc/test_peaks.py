@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.outputs import ClassMaps
+from postproc.candidates import COLUMNS
+from postproc.peaks import find_peaks, map_candidates
+from tomograms.particles import Particle
+
+PARTICLES = (Particle("apo", 1, 60.0, 1.0), Particle("ribosome", 2, 150.0, 1.0))
+VOXEL = 10.0
+
+
+def blob_maps(centres: list[tuple[int, tuple[float, float, float]]], shape=(24, 32, 32), stride=2, origin=0.5):
+    """Logits whose softmax is (nearly) a Gaussian of height 0.9 around each (label, map index)."""
+    probability = np.full((3, *shape), 1e-6)
+    grid = np.indices(shape)
+    for label, centre in centres:
+        radius = PARTICLES[label - 1].radius / (VOXEL * stride)
+        squared = sum((g - c) ** 2 for g, c in zip(grid, centre, strict=True))
+        probability[label] = np.maximum(probability[label], 0.9 * np.exp(-squared / (2 * (0.5 * radius) ** 2)))
+    probability[0] = 1 - probability[1:].sum(0).clip(0, 0.999)
+    return ClassMaps(np.log(probability).astype(np.float16), stride, (origin,) * 3)
+
+
+def candidates(maps: ClassMaps):
+    return map_candidates(maps, PARTICLES, VOXEL, experiment="TS_1", member="unet", model="TS_1/unet-0")
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.tuples(st.floats(8, 15), st.floats(8, 23), st.floats(8, 23)), st.sampled_from([1, 2]))
+def test_a_blob_is_found_within_an_angstrom(centre, label):
+    found = candidates(blob_maps([(label, centre)]))
+    best = found[found["particle_type"] == PARTICLES[label - 1].name].iloc[0]
+    expected = (0.5 + 2 * np.array(centre))[::-1] * VOXEL
+    assert np.abs(best[["x", "y", "z"]].to_numpy(float) - expected).max() < 1.0
+    assert 0.3 < best["score"] <= 0.9
+
+
+def test_no_constant_offset_over_many_blobs():
+    rng = np.random.default_rng(0)
+    errors = []
+    for _ in range(40):
+        centre = tuple(rng.uniform(8, 15, 3))
+        best = candidates(blob_maps([(1, centre)], shape=(24, 24, 24))).iloc[0]
+        errors.append(best[["x", "y", "z"]].to_numpy(float) - (0.5 + 2 * np.array(centre))[::-1] * VOXEL)
+    assert np.abs(np.mean(errors, 0)).max() < 0.2
+
+
+def test_neighbours_further_than_the_separation_both_stay():
+    # apo-ferritin: radius 3 map voxels
+    found = candidates(blob_maps([(1, (12.0, 10.0, 10.0)), (1, (12.0, 10.0, 16.0))]))
+    assert (found[found["particle_type"] == "apo"]["score"] > 0.3).sum() == 2
+
+
+def test_species_do_not_suppress_each_other():
+    found = candidates(blob_maps([(1, (12.0, 16.0, 16.0)), (2, (12.0, 16.0, 19.0))]))
+    assert set(found[found["score"] > 0.2]["particle_type"]) == {"apo", "ribosome"}
+
+
+def test_a_map_without_particles_gives_an_empty_table():
+    found = candidates(blob_maps([]))
+    assert len(found) == 0
+    assert list(found.columns) == COLUMNS
+    assert found["x"].dtype == np.float64
+
+
+def test_mirrored_maps_give_mirrored_peaks():
+    rng = np.random.default_rng(1)
+    from scipy.ndimage import gaussian_filter
+
+    noise = gaussian_filter(rng.random((20, 22, 24)), 2).astype(np.float32)
+    noise = (noise - noise.min()) / np.ptp(noise)
+    index, score = find_peaks(noise, 3.0)
+    mirrored, same = find_peaks(np.ascontiguousarray(noise[:, :, ::-1]), 3.0)
+    assert len(index) > 5
+    assert score == pytest.approx(same, rel=1e-6)
+    assert 23 - mirrored[:, 2] == pytest.approx(index[:, 2], abs=1e-3)
+
+
+def test_a_plateau_gives_one_peak_at_its_centre():
+    probability = np.zeros((24, 24, 24), np.float32)
+    z, y, x = np.indices(probability.shape)
+    probability[(z - 12) ** 2 + (y - 11) ** 2 + (x - 13) ** 2 <= 9] = 1.0
+    index, score = find_peaks(probability, 6.0)
+    assert len(index) == 1
+    assert index[0] == pytest.approx([12, 11, 13], abs=0.05)
+    assert 0.5 < score[0] <= 1
