@@ -41,7 +41,7 @@ def open_data(run: RunDirectory, path: Path | None) -> Dataset:
         If it has other species than the run was trained on.
     """
     own = run.record["data"]
-    if path is None:
+    if path is None or str(path.resolve()) == own["root"]:
         dataset = open_recorded(own)
     else:
         dataset = open_dataset(path, tomogram_type=own["tomogram_type"], voxel_spacing=own["voxel_spacing"])
@@ -53,23 +53,28 @@ def open_data(run: RunDirectory, path: Path | None) -> Dataset:
     return dataset
 
 
-def names_to_predict(dataset: Dataset, only: Iterable[str] | None = None) -> tuple[str, ...]:
-    """Return the names of the data set's test tomograms, or of those that were asked for.
+def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | None = None) -> tuple[str, ...]:
+    """Return the sorted names of the tomograms that are to be predicted.
+
+    Those that were asked for; else the test runs of a Kaggle tree, and of a copick project every run that no model of
+    this run was trained on, whether somebody has picked there or not.
 
     Raises
     ------
     InputError
         If there are none, or one that was asked for is not there.
     """
-    names = dataset.runs("test")
+    known = {*dataset.runs("train"), *dataset.runs("test")}
     if only is not None:
-        unknown = sorted(set(only) - {*names, *dataset.runs("train")})
+        names = set(only)
+        unknown = sorted(names - known)
         if unknown:
-            raise InputError(f"{dataset.root}: expected tomograms of the data, but got {', '.join(unknown)}")
-        names = tuple(sorted(set(only)))
+            raise InputError(f"--tomograms: expected tomograms of {dataset.root}, but got {', '.join(unknown)}")
+    else:
+        names = set(dataset.runs("test")) if dataset.root.is_dir() else known - set(trained_on(run, known))
     if not names:
-        raise InputError(f"{dataset.root}: expected test tomograms, but found none")
-    return names
+        raise InputError(f"{dataset.root}: expected test tomograms, but found none; choose some with --tomograms")
+    return tuple(sorted(names))
 
 
 def extents_of(dataset: Dataset, names: Iterable[str]) -> dict[str, Extent]:

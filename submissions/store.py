@@ -18,6 +18,7 @@ from postproc.candidates import read_candidates, write_candidates
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.files import read_json, write_json
+from tomograms.ome_zarr import fingerprint
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,5 @@ def weights_key(run: RunDirectory, member: str) -> dict[str, str]:
 
 
 def prediction_key(dataset: Dataset, experiment: str, weights: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a prediction depends on: the tomogram and the weights."""
-    return {
-        "data": dataset.fingerprint([experiment]),
-        "tomogram_type": dataset.record()["tomogram_type"],
-        "weights": dict(weights),
-    }
+    """Return what a prediction depends on: the volume's bytes and the weights; picks play no part."""
+    return {"volume": fingerprint(dataset.source.volume(experiment)), "weights": dict(weights)}

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from postproc.candidates import in_order
-from tomograms.coordinates import inside, to_angstrom
+from tomograms.coordinates import extent, inside
 from tomograms.errors import InputError
 from tomograms.files import replacing
 from tomograms.particles import Particle
@@ -50,9 +50,8 @@ def settle(candidates: pd.DataFrame, extents: Mapping[str, Extent]) -> pd.DataFr
     out = candidates.copy()
     unit = 10.0**DECIMALS
     for experiment, rows in out.groupby("experiment"):
-        extent = extents[str(experiment)]
-        low = to_angstrom([[-0.5] * 3], extent.voxel_size)
-        high = to_angstrom([np.asarray(extent.shape) - 0.5], extent.voxel_size)
+        volume = extents[str(experiment)]
+        low, high = extent(volume.shape, volume.voxel_size)
         position = np.clip(rows[["x", "y", "z"]].to_numpy(), np.ceil(low * unit) / unit, np.floor(high * unit) / unit)
         out.loc[rows.index, ["x", "y", "z"]] = np.round(position, DECIMALS)
     return in_order(out)
@@ -103,8 +102,8 @@ def read_submission(
         _refuse(path, raw["experiment"], ~known, f"one of the experiments {_some(extents)}")
         outside = pd.Series(False, index=raw.index)
         for experiment, rows in table.groupby("experiment"):
-            extent = extents[str(experiment)]
-            outside[rows.index] = ~inside(rows[["x", "y", "z"]].to_numpy(), extent.shape, extent.voxel_size)
+            volume = extents[str(experiment)]
+            outside[rows.index] = ~inside(rows[["x", "y", "z"]].to_numpy(), volume.shape, volume.voxel_size)
         where = raw["x"] + ", " + raw["y"] + ", " + raw["z"]
         _refuse(path, where, outside, "a position (x, y, z) inside the volume")
     return table
