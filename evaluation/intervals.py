@@ -104,6 +104,7 @@ def resampled_scores(
     table = np.array(
         [[(counts[e][p.name].tp, counts[e][p.name].fp, counts[e][p.name].fn) for p in particles] for e in experiments]
     )
+    table = table.reshape(len(experiments), len(particles), 3)  # also without experiments
     tp, fp, fn = np.moveaxis(np.einsum("de,ept->dpt", multiplicity, table), -1, 0)  # each (draw, species)
     denominator = tp + fp + BETA**2 * (tp + fn)
     f_beta = np.where(tp > 0, (1 + BETA**2) * tp / np.maximum(denominator, 1), 0.0)

@@ -70,7 +70,7 @@ def notes(results: Mapping[str, NestedResult]) -> str:
         "then F. Optimum: thresholds fitted on all of these runs and scored on them; the column threshold holds these, "
         "for new tomograms. Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' "
         "candidates did train on the held-out run. "
-        f"The interval resamples the {runs} runs; it omits training variance, and with so few runs it is too narrow."
+        f"The interval resamples the {runs} runs; it omits training variance, and is too narrow where runs are few."
     )
 
 

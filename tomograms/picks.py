@@ -56,7 +56,7 @@ def read_truth(path: Path) -> pd.DataFrame:
         If the file is missing or no CSV, lacks a column, or holds a coordinate that is not a finite number.
     """
     try:
-        table = pd.read_csv(path, dtype={"experiment": str, "particle_type": str}, float_precision="round_trip")
+        table = pd.read_csv(path, dtype=str)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:
@@ -71,6 +71,8 @@ def read_truth(path: Path) -> pd.DataFrame:
             row = int(np.flatnonzero(bad)[0])
             kind = "a name" if column in TRUTH_COLUMNS[:2] else "a finite number"
             raise InputError(f"{path}: line {row + 2}: expected {kind} for {column}, but got {values.iloc[row]}")
+        if column not in TRUTH_COLUMNS[:2]:
+            table[column] = values.to_numpy(object).astype(np.float64)  # exact, which pandas' own parser need not be
     return join_truth([table])
 
 
