@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ensemble.points import Points, stack, to_points, to_table
+from ensemble.points import Points, to_points, to_table
+from postproc.candidates import concatenate
 from tomograms.particles import Particle
 
 FUSED_MEMBER = "ensemble"
@@ -191,7 +192,9 @@ def fuse(
         members = sorted(rule.weights)
         weight = np.array([rule.weights[member] for member in members], np.float64)
         if not (np.all(weight >= 0) and weight.sum() > 0):
-            raise ValueError(f"expected weights of at least 0, one above 0, for {particle.name}, but got {rule.weights}")
+            raise ValueError(
+                f"expected weights of at least 0, one above 0, for {particle.name}, but got {rule.weights}"
+            )
         variance = np.array([rule.variance[member] for member in members], np.float64)
         rows = candidates[candidates["particle_type"] == particle.name]
         points = to_points(rows, members=members, experiments=experiments)
@@ -205,7 +208,7 @@ def fuse(
                 model=MEAN_MODEL,
             )
         )
-    return stack(tables)
+    return concatenate(tables)
 
 
 def average_models(
@@ -237,24 +240,23 @@ def average_models(
         If a score is negative or not finite, or an experiment has candidates of more than ``n_models`` models.
     """
     tables = []
+    names = [particle.name for particle in particles]
     for member, rows in candidates.groupby("member", sort=True):
         models = n_models if isinstance(n_models, int) else n_models[str(member)]
-        if models == 1 and rows["model"].nunique() <= rows["experiment"].nunique():
-            rows = rows[rows["particle_type"].isin([particle.name for particle in particles])]
-            tables.append(rows.assign(model=MEAN_MODEL))
-            continue
         most = int(rows.groupby("experiment")["model"].nunique().max())
         if most > models:
             raise ValueError(f"expected at most {models} models of {member} per experiment, but got {most}")
-        _check_scores(rows)
-        # Models of different folds may carry different names: within an experiment they are numbered from 0.
+        if models == 1:  # nothing to average, and the scores may be of any kind
+            tables.append(rows[rows["particle_type"].isin(names)].assign(model=MEAN_MODEL))
+            continue
+        # Fold models carry other names in other experiments: within an experiment they are numbered from 0.
         numbered = rows.groupby("experiment")["model"].transform(lambda names: pd.factorize(names, sort=True)[0])
         slots = [str(slot) for slot in range(models)]
         rule = FusionRule(dict.fromkeys(slots, 1.0), MODEL_RADIUS, dict.fromkeys(slots, 1.0))
-        rules = {particle.name: rule for particle in particles}
+        rules = dict.fromkeys(names, rule)
         fused = fuse(rows.assign(member=numbered.astype(int).astype(str)), particles, rules=rules)
         tables.append(fused.assign(member=member, model=MEAN_MODEL))
-    return stack(tables)
+    return concatenate(tables)
 
 
 def _check_scores(candidates: pd.DataFrame) -> None:

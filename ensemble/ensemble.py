@@ -1,0 +1,160 @@
+"""The ensemble: members' candidates in, one calibrated list out; the same from memory and from ``ensemble.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.calibration import Calibration
+from ensemble.clustering import FusionRule, fuse
+from evaluation import thresholds as thresholds_record
+from evaluation.thresholds import apply_thresholds
+from tomograms.errors import InputError
+from tomograms.files import read_json
+from tomograms.particles import Particle, from_records, to_records
+
+FILE = "ensemble.json"
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Everything that was fitted to picks; a rule of `evaluation.nested` too.
+
+    Attributes
+    ----------
+    members
+        Names, sorted.
+    particles
+        Every species.
+    calibrations
+        Species -> member -> calibration.
+    fusions
+        Species -> weights, radius and localisation variances.
+    fused
+        Species -> calibration of the fused score.
+    thresholds
+        Species -> lowest fused, calibrated score that is reported; inf for none.
+    """
+
+    members: tuple[str, ...]
+    particles: tuple[Particle, ...]
+    calibrations: Mapping[str, Mapping[str, Calibration]]
+    fusions: Mapping[str, FusionRule]
+    fused: Mapping[str, Calibration]
+    thresholds: Mapping[str, float]
+
+    def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
+        """Return all fused candidates with calibrated scores, in the total order.
+
+        Parameters
+        ----------
+        candidates
+            The members' candidates, one model per member and experiment (see `clustering.average_models`). A member
+            that is not of the ensemble is left out; one without candidates counts as having seen nothing.
+
+        Raises
+        ------
+        ValueError
+            If a member has several models in one experiment.
+        """
+        models = candidates[["experiment", "member", "model"]].drop_duplicates()
+        several = models[models.duplicated(["experiment", "member"])]
+        if len(several):
+            experiment, member = several.iloc[0][["experiment", "member"]]
+            raise ValueError(f"expected one model per member, but got several of {member} in {experiment}")
+        table = fuse(calibrate(candidates, self.calibrations), self.particles, rules=self.fusions)
+        return rescore(table, self.fused)
+
+    def predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
+        """Return the fused candidates that reach their species' threshold; see `apply`."""
+        return apply_thresholds(self.apply(candidates), self.thresholds)
+
+    __call__ = predict
+
+    def dropped(self, particle_type: str) -> tuple[str, ...]:
+        """Return the members that take no part in a species."""
+        weights = self.fusions[particle_type].weights
+        return tuple(member for member in self.members if not weights[member] > 0)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        limits = thresholds_record.to_record(self.thresholds)
+        return {
+            "members": list(self.members),
+            "particles": to_records(self.particles),
+            "rules": {
+                name: {
+                    "weights": dict(fusion.weights),
+                    "radius_fraction": fusion.radius_fraction,
+                    "variance": dict(fusion.variance),
+                    "calibration": {m: c.to_record() for m, c in self.calibrations[name].items()},
+                    "fused_calibration": self.fused[name].to_record(),
+                    "threshold": limits[name],
+                }
+                for name, fusion in self.fusions.items()
+            },
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Ensemble:
+        """Return the ensemble that `to_record` wrote, exactly."""
+        rules = record["rules"]
+        return cls(
+            tuple(record["members"]),
+            from_records(record["particles"]),
+            {n: {m: Calibration.from_record(c) for m, c in r["calibration"].items()} for n, r in rules.items()},
+            {n: FusionRule(r["weights"], float(r["radius_fraction"]), r["variance"]) for n, r in rules.items()},
+            {n: Calibration.from_record(r["fused_calibration"]) for n, r in rules.items()},
+            thresholds_record.from_record({n: r["threshold"] for n, r in rules.items()}),
+        )
+
+
+def load_ensemble(path: Path) -> Ensemble:
+    """Return the ensemble of an ``ensemble.json``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or holds something else.
+    """
+    record = read_json(path)
+    try:
+        return Ensemble.from_record(record["ensemble"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: expected the ensemble that ensemble.build writes, but got {error!r}") from None
+
+
+def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
+    """Return the candidates of the calibrated species and members, their scores as probabilities.
+
+    Parameters
+    ----------
+    candidates
+        Any members' candidates.
+    calibrations
+        Species -> member -> calibration; rows without one are left out.
+    """
+    score = np.full(len(candidates), np.nan)
+    species, member = candidates["particle_type"].to_numpy(object), candidates["member"].to_numpy(object)
+    raw = candidates["score"].to_numpy(np.float64)
+    for name, by_member in calibrations.items():
+        for key, calibration in by_member.items():
+            rows = np.flatnonzero((species == name) & (member == key))
+            score[rows] = calibration(raw[rows])
+    kept = candidates.assign(score=score)
+    return kept[~np.isnan(score)].reset_index(drop=True)
+
+
+def rescore(table: pd.DataFrame, calibrations: Mapping[str, Calibration]) -> pd.DataFrame:
+    """Return fused candidates with the fused score calibrated; the order of rows is kept, for the map increases."""
+    score = table["score"].to_numpy(np.float64).copy()
+    species = table["particle_type"].to_numpy(object)
+    for name, calibration in calibrations.items():
+        rows = np.flatnonzero(species == name)
+        score[rows] = calibration(score[rows])
+    return table.assign(score=score)

@@ -1,0 +1,104 @@
+"""Fitting an ensemble to truth and out-of-fold candidates: calibration, localisation, weights, radii, thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
+from ensemble.clustering import FusionRule, fuse
+from ensemble.ensemble import Ensemble, calibrate
+from ensemble.landscape import Landscape
+from ensemble.points import codes, to_points
+from ensemble.tuning import Tuning, default_rule, tune
+from evaluation.matching import positions
+from evaluation.thresholds import fit_thresholds
+from tomograms.particles import Particle
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+
+def fit_ensemble(
+    truth: pd.DataFrame,
+    candidates: pd.DataFrame,
+    *,
+    particles: Sequence[Particle],
+    members: Sequence[str],
+    tuning: Tuning | None,
+    studies: dict[str, Study] | None = None,
+) -> Ensemble:
+    """Return the ensemble fitted to these runs.
+
+    Parameters
+    ----------
+    truth
+        ``experiment, particle_type, x, y, z`` (Å) of the tuning runs.
+    candidates
+        Their out-of-fold candidates, one model per member (see `clustering.average_models`).
+    particles
+        Every species.
+    members
+        Names; their order does not matter.
+    tuning
+        ``None`` for equal weights and the default radius.
+    studies
+        Filled with each species' study.
+    """
+    names = sorted(members)
+    calibrations: dict[str, dict[str, Calibration]] = {}
+    fusions: dict[str, FusionRule] = {}
+    for particle in particles:
+        calibrations[particle.name], variance = measure(truth, candidates, particle, names)
+        if tuning is None:
+            fusions[particle.name] = default_rule(names, variance)
+            continue
+        rows = calibrate(candidates, {particle.name: calibrations[particle.name]})
+        fusions[particle.name], study = tune(make_landscape(truth, rows, particle, variance), names, tuning)
+        if study is not None and studies is not None:
+            studies[particle.name] = study
+    fused = fuse(calibrate(candidates, calibrations), particles, rules=fusions)
+    second = {particle.name: _fused_calibration(truth, fused, particle) for particle in particles}
+    ensemble = Ensemble(tuple(names), tuple(particles), calibrations, fusions, second, {})
+    return replace(ensemble, thresholds=fit_thresholds(truth, ensemble.apply(candidates), particles))
+
+
+def measure(
+    truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle, members: Sequence[str]
+) -> tuple[dict[str, Calibration], dict[str, float]]:
+    """Return each member's calibration and localisation variance (Å^2) for one species."""
+    calibrations, variance = {}, {}
+    rows = candidates[candidates["particle_type"] == particle.name]
+    for member in members:
+        own = rows[rows["member"] == member].reset_index(drop=True)
+        score = own["score"].to_numpy(np.float64)
+        hits = label_hits(truth, own, particle)
+        calibrations[member] = fit_calibration(score, hits.label)
+        variance[member] = localisation_variance(hits, calibrations[member](score), particle)
+    return calibrations, variance
+
+
+def make_landscape(
+    truth: pd.DataFrame, calibrated: pd.DataFrame, particle: Particle, variance: dict[str, float]
+) -> Landscape:
+    """Return the tuning problem of one species; ``variance`` names the members, in order."""
+    experiments = sorted(truth["experiment"].unique())
+    own = truth[truth["particle_type"] == particle.name]
+    return Landscape(
+        particle,
+        to_points(calibrated, members=list(variance), experiments=experiments),
+        positions(own),
+        codes(own["experiment"], experiments),
+        len(experiments),
+        np.array(list(variance.values())),
+    )
+
+
+def _fused_calibration(truth: pd.DataFrame, fused: pd.DataFrame, particle: Particle) -> Calibration:
+    """Return the calibration of one species' fused score."""
+    rows = fused[fused["particle_type"] == particle.name].reset_index(drop=True)
+    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label)

@@ -1,0 +1,163 @@
+"""Tuning: each species is its own small Optuna study over member weights and cluster radius.
+
+A trial's threshold is found exactly by a sweep. Where the whole grid has at most as many points as there are trials,
+each point is tried once; otherwise TPE proposes. Studies run in memory and can be stored afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ensemble.clustering import FusionRule
+from ensemble.landscape import Landscape, Sweep
+from evaluation.metric import BETA
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+LEVELS = (0.0, 0.125, 0.25, 0.5, 1.0)
+"""Weights that are tried: only ratios count, so halving steps, and 0 drops the member."""
+FRACTIONS = (0.3, 0.45, 0.6, 0.75, 0.9)
+"""Cluster radii that are tried, in particle radii: true neighbours of one species lie more than one radius apart."""
+DEFAULT_FRACTION = 0.6
+PULL = 0.01
+"""What a rule that uses one member only loses against equal weights, in F: with few runs, equal is the safer guess."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How much is tried.
+
+    Attributes
+    ----------
+    trials
+        Per species and fit.
+    seed
+        Of TPE.
+    """
+
+    trials: int = 100
+    seed: int = 8620
+
+
+def default_rule(members: Sequence[str], variance: Mapping[str, float]) -> FusionRule:
+    """Return equal weights and the default radius."""
+    return FusionRule(dict.fromkeys(members, 1.0), DEFAULT_FRACTION, dict(variance))
+
+
+def objective(sweep: Sweep, weight: NDArray[np.float64]) -> float:
+    """Return what tuning maximises: F-beta in and out of sample, with a small pull to equal weights.
+
+    The mean of the best F-beta over all tuning runs and of the one whose threshold, for each run, comes from the
+    others, minus `PULL` times the squared distance of the weights' shares from equal ones (1 for a single member). The
+    former alone rewards a rule for fitting the runs' noise; the latter alone jumps.
+    """
+    shares = weight / weight.sum()
+    equal = 1 / len(weight)
+    distance = float(((shares - equal) ** 2).sum() / (1 - equal)) if len(weight) > 1 else 0.0
+    if not len(sweep.threshold):
+        return -PULL * distance
+    runs = len(sweep.truth)
+    inside = float(sweep.f_beta(np.ones((1, runs))).max())
+    if runs < 3:
+        return inside - PULL * distance
+    chosen = np.argmax(sweep.f_beta(1.0 - np.eye(runs)), axis=1)
+    own = np.arange(runs)
+    hit, predicted = sweep.hit[own, chosen].sum(), sweep.predicted[own, chosen].sum()
+    outside = (1 + BETA**2) * hit / max(predicted + BETA**2 * sweep.truth.sum(), 1)
+    return (inside + float(outside)) / 2 - PULL * distance
+
+
+def grid(members: Sequence[str]) -> list[dict[str, float]]:
+    """Return every distinct trial, equal weights and the default radius first.
+
+    The largest weight is 1, since only ratios count, and a single member has no radius to choose.
+    """
+    fractions = sorted(FRACTIONS, key=lambda fraction: (abs(fraction - DEFAULT_FRACTION), fraction))
+    weights = [w for w in product(sorted(LEVELS, reverse=True), repeat=len(members)) if max(w) == max(LEVELS)]
+    points = [(w, f) for w in weights for f in (fractions if np.count_nonzero(w) > 1 else fractions[:1])]
+    return [{**{f"weight_{m}": v for m, v in zip(members, w, strict=True)}, "radius": f} for w, f in points]
+
+
+def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[FusionRule, Study | None]:
+    """Return the best rule of one species, and the study that found it.
+
+    Parameters
+    ----------
+    landscape
+        The tuning runs.
+    members
+        Sorted names, as ``landscape.points.member`` numbers them.
+    tuning
+        How much is tried.
+
+    Returns
+    -------
+    tuple
+        The default rule and no study where the tuning runs have no true particle or no candidate.
+    """
+    variance = {member: float(v) for member, v in zip(members, landscape.variance, strict=True)}
+    if not len(landscape.points) or not len(landscape.truth_position):
+        return default_rule(members, variance), None
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    known: dict[tuple[float, ...], float] = {}
+
+    def evaluate(trial: Trial) -> float:
+        levels = [float(trial.suggest_categorical(f"weight_{member}", LEVELS)) for member in members]
+        fraction = float(trial.suggest_categorical("radius", FRACTIONS))
+        if not max(levels) > 0:
+            raise optuna.TrialPruned("every weight is 0")
+        weight = np.array(levels) / max(levels)
+        key = (*weight, fraction if np.count_nonzero(weight) > 1 else DEFAULT_FRACTION)
+        if key not in known:
+            known[key] = objective(landscape.sweep(weight, key[-1]), weight)
+        return known[key]
+
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=tuning.seed))
+    points = grid(members)
+    whole = len(points) <= tuning.trials
+    for point in points if whole else points[:1]:
+        study.enqueue_trial(point)
+    study.optimize(evaluate, n_trials=len(points) if whole else tuning.trials)
+    best = study.best_trial.params
+    levels = {member: float(best[f"weight_{member}"]) for member in members}
+    weights = {member: level / max(levels.values()) for member, level in levels.items()}
+    return FusionRule(weights, float(best["radius"]), variance), study
+
+
+def store_studies(studies: Mapping[str, Study], storage: str, prefix: str) -> None:
+    """Write studies to a database, replacing those of the same name: ``prefix/SPECIES``.
+
+    Parameters
+    ----------
+    studies
+        By species.
+    storage
+        Any database URL that Optuna knows.
+    prefix
+        The run's name.
+    """
+    import optuna
+    from sqlalchemy import event
+
+    database = optuna.storages.RDBStorage(storage)
+    if database.engine.dialect.name == "sqlite":
+        # One write to disk a statement is most of the time; the database can be made again from the run.
+        event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        database.engine.dispose()
+    existing = {summary.study_name for summary in optuna.get_all_study_summaries(database)}
+    for species, study in studies.items():
+        name = f"{prefix}/{species}"
+        if name in existing:
+            optuna.delete_study(study_name=name, storage=database)
+        optuna.create_study(study_name=name, storage=database, direction="maximize").add_trials(study.trials)
+    database.engine.dispose()
