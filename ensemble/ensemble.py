@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ensemble.calibration import Calibration
 from ensemble.clustering import FusionRule, fuse
@@ -19,6 +20,8 @@ from tomograms.files import read_json
 from tomograms.particles import Particle, from_records, to_records
 
 FILE = "ensemble.json"
+Scale = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Maps ``(n,)`` scores; a `Calibration` is one."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def load_ensemble(path: Path) -> Ensemble:
         raise InputError(f"{path}: expected the ensemble that ensemble.build writes, but got {error!r}") from None
 
 
-def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
+def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, Scale]]) -> pd.DataFrame:
     """Return the candidates of the calibrated species and members, their scores as probabilities.
 
     Parameters
@@ -137,7 +140,7 @@ def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, 
     candidates
         Any members' candidates.
     calibrations
-        Species -> member -> calibration; rows without one are left out.
+        Species -> member -> calibration or another map of scores; rows without one are left out.
     """
     score = np.full(len(candidates), np.nan)
     species, member = candidates["particle_type"].to_numpy(object), candidates["member"].to_numpy(object)
