@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.matching import Matches, match, positions
+from evaluation.matching import Matches, match
 from tomograms.errors import InputError, run_command
 from tomograms.files import read_json
 from tomograms.particles import CZII, Particle, from_copick
@@ -106,7 +106,7 @@ def count(
     Raises
     ------
     InputError
-        If a species is not among ``particles``; see `match`.
+        If a species is not among ``particles``, or a position is not finite; see `match`.
     """
     matches = match(truth, predictions, particles)
     return to_counts(matches, tally(matches))
@@ -186,9 +186,9 @@ def kaggle_score(solution: pd.DataFrame, submission: pd.DataFrame, particles: Se
     Raises
     ------
     InputError
-        If a position is not finite, or a species is unknown (see `match`).
+        If a species is unknown or a position is not finite (see `match`).
     """
-    return score(pool(_checked_count(solution, submission, particles)), particles)
+    return score(pool(count(solution, submission, particles)), particles)
 
 
 def average_precision(truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle) -> float:
@@ -229,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from tomograms.picks import read_truth
 
     particles = CZII if arguments.particles is None else _read_particles(arguments.particles)
-    counts = pool(_checked_count(read_truth(arguments.solution), read_truth(arguments.submission), particles))
+    counts = pool(count(read_truth(arguments.solution), read_truth(arguments.submission), particles))
     result = score(counts, particles)
     console().print(class_table(counts, particles, title=str(arguments.submission)))
     print(f"score: {result.total:.6f}")
@@ -241,18 +241,6 @@ def _read_particles(path: Path) -> tuple[Particle, ...]:
     if not isinstance(config, dict) or not isinstance(config.get("pickable_objects"), list):
         raise InputError(f"{path}: expected a copick config with pickable_objects, but got something else")
     return from_copick(config["pickable_objects"], path)
-
-
-def _checked_count(
-    solution: pd.DataFrame, submission: pd.DataFrame, particles: Sequence[Particle]
-) -> dict[str, dict[str, Counts]]:
-    """Count, after a check that all positions are finite."""
-    for name, table in (("solution", solution), ("submission", submission)):
-        bad = ~np.isfinite(positions(table)).all(axis=1)
-        if bad.any():
-            row = table.iloc[int(np.argmax(bad))]
-            raise InputError(f"{name}: expected finite x, y, z, but got {row['x']}, {row['y']}, {row['z']}")
-    return count(solution, submission, particles)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from tests.evaluation.reference import table
 from tomograms.particles import CZII
 
 
-@pytest.mark.parametrize("shift", [0.0, 1e6, -1e9])  # far from the origin the scaled tree must still find every pair
+@pytest.mark.parametrize("shift", [0.0, 1e6, -1e9])  # far from the origin rounding must lose no pair
 def test_pairs_are_those_of_a_double_loop(shift):
     rng = np.random.default_rng(3)
     a, b = (rng.integers(0, 60, (80, 3)).astype(float) + shift for _ in range(2))

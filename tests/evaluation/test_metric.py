@@ -127,7 +127,7 @@ def test_without_any_weight_there_is_no_score():
 
 
 def test_a_position_that_is_not_finite_is_refused():
-    with pytest.raises(InputError, match="submission: expected finite x, y, z"):
+    with pytest.raises(InputError, match="predictions: expected finite x, y, z, but got 0, nan, 0"):
         kaggle_score(table([("A", APO.name, 0, 0, 0)]), table([("A", APO.name, 0, math.nan, 0)]))
 
 

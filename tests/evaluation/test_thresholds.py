@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from evaluation.metric import count, pool
 from evaluation.thresholds import apply_thresholds, best_threshold, fit_thresholds, from_record, sweep, to_record
 from tests.evaluation.reference import random_rows, reference_counts, reference_f, table
+from tomograms.errors import InputError
 from tomograms.particles import CZII
 
 APO = CZII[0]
@@ -108,6 +109,11 @@ def test_without_truth_of_a_species_its_candidates_are_false_positives():
     curve = sweep(table([("A", "ribosome", 0, 0, 0)]), apo((0, 0.5)), APO)
     assert (curve.tp.tolist(), curve.fp.tolist(), curve.fn.tolist()) == ([0], [1], [0])
     assert curve.f_beta.tolist() == [0.0]
+
+
+def test_a_score_that_is_not_a_number_is_refused():
+    with pytest.raises(InputError, match="score that is a number"):
+        sweep(TRUTH, apo((0, math.nan)), APO)
 
 
 def test_thresholds_apply_by_species_and_drop_the_unnamed():
