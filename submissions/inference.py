@@ -92,11 +92,6 @@ class Inference:
         """The key of each member's weights."""
         return {member: weights_key(self.run, member) for member in self.run.members}
 
-    @property
-    def n_models(self) -> dict[str, int]:
-        """How many models each member averages."""
-        return {member: len(self.run.jobs(member)) for member in self.run.members}
-
     def models(self, member: str) -> Mapping[str, Predictor]:
         """Return a member's models, loaded at the first call.
 
@@ -155,11 +150,15 @@ class Inference:
 
 
 def predict_all(
-    inference: Inference, experiments: Sequence[str], *, advance: Callable[[str], None] = lambda note: None
+    inference: Inference,
+    experiments: Sequence[str],
+    *,
+    members: Sequence[str],
+    advance: Callable[[str], None] = lambda note: None,
 ) -> Iterator[Prediction]:
     """Yield one prediction a tomogram; ``advance`` is told of each model that is done."""
     for experiment in experiments:
-        yield inference.predict(experiment, members=inference.run.members, advance=advance)
+        yield inference.predict(experiment, members=members, advance=advance)
 
 
 def _line(error: Exception) -> str:

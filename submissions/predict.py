@@ -120,25 +120,31 @@ def predict_member(
     return concatenate([together, averaged])
 
 
-def one_per_member(candidates: pd.DataFrame, n_models: Mapping[str, int], *, matched: bool = True) -> pd.DataFrame:
+def one_per_member(candidates: pd.DataFrame, run: RunDirectory, *, matched: bool = True) -> pd.DataFrame:
     """Return the averaged candidates of `predict_member`, all that the ensemble sees.
 
     Parameters
     ----------
     candidates
-        Of any members and tomograms.
-    n_models
-        How many models were averaged, by member.
+        Of any members and tomograms; ``model`` is ``HELD_OUT/MEMBER-SEED`` or `MEAN_MODEL`.
+    run
+        Whose models they are.
     matched
-        Give them scores of single models by rank (see `submissions.score_matching`); else their own scores.
+        Give them scores of single models by rank (see `submissions.score_matching`); else their own scores. Where each
+        fold was trained with several seeds, "single" is the fold's average over seeds, as it is out-of-fold.
     """
     is_averaged = candidates["model"] == MEAN_MODEL
-    averaged, singles = candidates[is_averaged], candidates[~is_averaged]
+    averaged = concatenate([candidates[is_averaged]])
     if not matched:
-        return concatenate([averaged])
+        return averaged
+    singles = candidates[~is_averaged]
+    if len(run.seeds) > 1:
+        fold = singles["model"].str.rpartition("/")[0]
+        folds = [average_models(rows, run.particles, len(run.seeds)) for _, rows in singles.groupby(fold)]
+        singles = concatenate(folds)
     return concatenate(
         [
-            match_scores(averaged[averaged["member"] == member], singles[singles["member"] == member], n)
-            for member, n in sorted(n_models.items())
+            match_scores(rows, singles[singles["member"] == member], len(run.folds))
+            for member, rows in averaged.groupby("member")
         ]
     )

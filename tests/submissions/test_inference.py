@@ -19,7 +19,7 @@ def inference(project, path="store"):
 
 
 def everything(project, path="store"):
-    return list(predict_all(inference(project, path), TEST))
+    return list(predict_all(inference(project, path), TEST, members=("boxes", "maps")))
 
 
 def damage(project, experiment):
@@ -48,7 +48,7 @@ def test_what_was_predicted_is_read_and_equal(project):
 def test_cut_off_after_one_tomogram_and_begun_again(project):
     whole = everything(project, "whole")
     MapsPredictor.calls = BoxesPredictor.calls = 0
-    interrupted = predict_all(inference(project), TEST)
+    interrupted = predict_all(inference(project), TEST, members=("boxes", "maps"))
     next(interrupted)
     interrupted.close()
     again = everything(project)
@@ -134,5 +134,5 @@ def test_a_member_that_fails_is_reported_and_the_others_go_on(project, monkeypat
 
 def test_progress_names_tomogram_and_model(project):
     seen = []
-    list(predict_all(inference(project), TEST[:1], advance=seen.append))
+    list(predict_all(inference(project), TEST[:1], members=("boxes", "maps"), advance=seen.append))
     assert len(seen) == 6 and seen[0] == "TS_8 TS_1/boxes-8620"

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from ensemble.clustering import MEAN_MODEL
+from evaluation.run_directory import RunDirectory
 from models.outputs import ClassMaps
+from postproc.candidates import concatenate
 from postproc.convert import to_candidates
 from submissions.predict import MeanMaps, load_models, one_per_member, predict_member
 from tests.submissions.fakes import MapsPredictor
@@ -61,7 +63,7 @@ def test_one_model_is_its_own_average(project):
     models = load_models(project.run, "maps", device="cpu")
     name = next(iter(models))
     table = predict_member(tomogram, {name: models[name]}, particles=CZII, member="maps")
-    averaged = one_per_member(table, {"maps": 1})
+    averaged = one_per_member(table, project.run, matched=False)
     single = table[table["model"] == name].reset_index(drop=True)
     assert averaged.drop(columns="model").equals(single.drop(columns="model"))
 
@@ -69,7 +71,7 @@ def test_one_model_is_its_own_average(project):
 def test_matching_changes_scores_only(project):
     tomogram = project.dataset.tomogram("TS_8")
     table = predict_member(tomogram, load_models(project.run, "maps", device="cpu"), particles=CZII, member="maps")
-    matched, unmatched = (one_per_member(table, {"maps": 3}, matched=matched) for matched in (True, False))
+    matched, unmatched = (one_per_member(table, project.run, matched=matched) for matched in (True, False))
     place = ["particle_type", "z", "y", "x"]
     a, b = matched.sort_values(place), unmatched.sort_values(place)
     assert np.array_equal(a[["x", "y", "z"]], b[["x", "y", "z"]])
@@ -90,3 +92,18 @@ def test_one_output_at_a_time_is_held(project):
     known = next(iter(load_models(project.run, "maps", device="cpu").values())).known
     models = {str(i): Watched(known) for i in range(3)}
     predict_member(project.dataset.tomogram("TS_8"), models, particles=CZII, member="maps")
+
+
+def test_with_several_seeds_a_folds_average_is_the_single_model(project):
+    tomogram = project.dataset.tomogram("TS_8")
+    models = load_models(project.run, "maps", device="cpu")
+    table = predict_member(tomogram, models, particles=CZII, member="maps")
+    run = project.run
+    twice = RunDirectory(run.path, {**run.record, "seeds": [8620, 8621]})
+    doubled = concatenate(
+        [table, table[table["model"] != MEAN_MODEL].replace({"model": r"-8620$"}, "-8621", regex=True)]
+    )
+    # Two seeds that agree: the fold's average is either of them.
+    got, expected = one_per_member(doubled, twice), one_per_member(table, run)
+    assert np.allclose(got["score"], expected["score"], atol=1e-12)
+    assert got["particle_type"].equals(expected["particle_type"])

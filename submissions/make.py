@@ -1,0 +1,136 @@
+"""``python -m submissions.make``: the ensemble on the test tomograms, written as a submission."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tomograms.errors import InputError, run_command
+
+if TYPE_CHECKING:
+    from submissions.fusion import Fusion
+    from submissions.inference import Prediction
+    from tomograms.dataset import Dataset
+
+LATEST = Path("submissions") / "submission.csv"
+"""Where the submission that was made last is copied to."""
+SOME_FAILED = 3
+"""Exit code when a tomogram or a member failed and the rest was written."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m submissions.make",
+        description="Predict the test tomograms with a run's ensemble and write submission.csv. What was cut off goes "
+        "on where it stood.",
+        epilog="Exit code 3: some tomogram or member failed; the submission holds what worked.",
+    )
+    options.add_argument("--run", help="name of the run, a folder under runs/ (default: the one that was built last)")
+    options.add_argument("--data", type=Path, help="Kaggle tree or copick config (default: the run's own data)")
+    options.add_argument(
+        "--tomograms",
+        nargs="+",
+        metavar="NAME",
+        help="default: the test folder's; of a copick project, all that no model of the run was trained on",
+    )
+    options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
+    options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    arguments = parser().parse_args(argv)
+
+    from ensemble.ensemble import FILE, load_ensemble
+    from evaluation.thresholds import apply_thresholds
+    from postproc.candidates import concatenate, empty_candidates
+    from submissions.fusion import Fusion, members_in_use
+    from submissions.inference import Inference, predict_all
+    from submissions.inputs import extents_of, find_run, names_to_predict, open_data
+    from submissions.store import Store
+    from submissions.submission import read_submission, settle, write_submission
+    from tomograms.console import Progress, console
+
+    run = find_run(arguments.runs, arguments.run)
+    fusion = Fusion(load_ensemble(run.path / FILE), run)
+    dataset = open_data(run, arguments.data)
+    names = names_to_predict(dataset, run, arguments.tomograms)
+    members = members_in_use(fusion.ensemble, run)
+    path = run.path / "submission.csv"
+    inference = Inference(run, dataset, Store(run.path / "test"), arguments.device)
+    console().print(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
+    if not path.exists():
+        write_submission(path, empty_candidates())
+    predictions: list[Prediction] = []
+    kept = []
+    with Progress() as progress:
+        task = progress.task("test tomograms", total=len(names))
+
+        def advance(note: str) -> None:
+            task.update(len(predictions), note=note)
+
+        for prediction in predict_all(inference, names, members=members, advance=advance):
+            for failure in prediction.failures:
+                console().print(f"failed: {failure}", markup=False, soft_wrap=True)
+            found = apply_thresholds(fusion.fused(prediction), fusion.ensemble.thresholds)
+            kept.append(settle(found, extents_of(dataset, found["experiment"].unique())))
+            write_submission(path, concatenate(kept))
+            predictions.append(prediction)
+        task.finish()
+    if not any(prediction.members for prediction in predictions):
+        raise InputError(f"no test tomogram could be predicted; the first: {predictions[0].failures[0]}")
+    whole = [prediction.experiment for prediction in predictions if prediction.members]
+    table = read_submission(path, particles=run.particles, extents=extents_of(dataset, whole))
+    LATEST.parent.mkdir(exist_ok=True)
+    shutil.copyfile(path, LATEST)
+    say_score(fusion, dataset, predictions)
+    failed = [p.experiment for p in predictions if p.failures]
+    console().print(
+        f"{path}: {len(table)} particles in {table['experiment'].nunique()} tomograms, checked; copied to {LATEST}"
+    )
+    if failed:
+        console().print(f"not everything worked: see the failures above of {', '.join(failed)}", soft_wrap=True)
+    return SOME_FAILED if failed else 0
+
+
+def say_score(fusion: Fusion, dataset: Dataset, predictions: Sequence[Prediction]) -> None:
+    """Print what the test truth says, where it is known and no model was trained on it."""
+    from postproc.candidates import concatenate
+    from submissions.inputs import trained_on
+    from submissions.report import compare, score_table
+    from tomograms.console import console
+    from tomograms.picks import join_truth
+
+    seen = trained_on(fusion.run, [p.experiment for p in predictions])
+    if seen:
+        console().print(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
+    judged = [p for p in predictions if p.experiment not in seen and dataset.has_picks(p.experiment)]
+    if not judged:
+        return
+    try:
+        truth = join_truth([dataset.picks(p.experiment) for p in judged])
+    except InputError as error:
+        console().print(f"not scored: {error}", markup=False, soft_wrap=True)
+        return
+    particles = fusion.run.particles
+    rows = {
+        label: compare(
+            truth,
+            concatenate([fusion.fused(prediction, matched=matched) for prediction in judged]),
+            fusion.ensemble.thresholds,
+            particles,
+        )
+        for label, matched in (("matched (submitted)", True), ("unmatched", False))
+    }
+    kind = "simulated test truth" if dataset.simulated else "test truth"
+    title = f"{kind}, {len(judged)} tomograms: score at out-of-fold thresholds, and optimum"
+    console().print(score_table(rows, particles, title=title))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,237 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensemble.ensemble import load_ensemble
+from evaluation.metric import kaggle_score
+from evaluation.thresholds import apply_thresholds
+from postproc.candidates import concatenate
+from submissions.fusion import Fusion, members_in_use, restrict
+from submissions.inference import Inference, predict_all
+from submissions.inputs import extents_of, find_run, names_to_predict, trained_on
+from submissions.make import main
+from submissions.store import Store
+from submissions.submission import SUBMISSION_COLUMNS, read_submission, settle
+from tests.submissions.conftest import RUN, TEST, TRAIN
+from tests.submissions.fakes import BoxesPredictor, MapsPredictor
+from tests.submissions.test_inference import calls, damage
+from tomograms.errors import InputError, run_command
+from tomograms.files import read_json, write_json
+from tomograms.picks import join_truth
+
+MEMBERS = ("boxes", "maps")
+
+
+def make(*arguments):
+    with pytest.raises(SystemExit) as end:
+        run_command(main, ["--runs", "runs", *map(str, arguments)])
+    return end.value.code
+
+
+def submission(project):
+    extents = extents_of(project.dataset, TEST)
+    return read_submission(project.root / RUN / "submission.csv", particles=project.run.particles, extents=extents)
+
+
+def truth(project):
+    return join_truth([project.dataset.picks(name) for name in TEST])
+
+
+def test_the_whole_way(project, capsys):
+    assert make("--run", "tiny") == 0
+    table = submission(project)
+    assert list(table.columns) == SUBMISSION_COLUMNS and table["id"].tolist() == list(range(len(table)))
+    assert set(table["experiment"]) == set(TEST)
+    assert "beta-amylase" in set(table["particle_type"])
+    copied = project.root / "submissions" / "submission.csv"
+    assert copied.read_bytes() == (project.root / RUN / "submission.csv").read_bytes()
+    score = kaggle_score(truth(project), table, project.run.particles).total
+    assert score > 0.8  # the fake members know the truth
+    out = capsys.readouterr().out
+    assert f"{score:.3f}" in out and "matched (submitted)" in out and "unmatched" in out
+
+
+def test_the_table_is_that_of_the_ensemble_loaded_again(project):
+    make("--run", "tiny")
+    run, dataset = project.run, project.dataset
+    fusion = Fusion(load_ensemble(run.path / "ensemble.json"), run)
+    predictions = predict_all(Inference(run, dataset, Store(run.path / "test"), "cpu"), TEST, members=MEMBERS)
+    fused = concatenate([fusion.fused(prediction) for prediction in predictions])
+    expected = settle(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(dataset, TEST))
+    assert submission(project).drop(columns="id").equals(expected[SUBMISSION_COLUMNS[1:]])
+
+
+def test_again_nothing_is_predicted_and_the_file_is_the_same(project):
+    make("--run", "tiny")
+    before = (project.root / RUN / "submission.csv").read_bytes()
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    assert make() == 0  # the run that was built last
+    assert calls() == (0, 0) and (project.root / RUN / "submission.csv").read_bytes() == before
+
+
+def test_a_damaged_tomogram_among_several(project, capsys):
+    make("--run", "tiny")
+    whole = submission(project)
+    damage(project, "TS_8")
+    capsys.readouterr()
+    assert make("--run", "tiny") == 3
+    table = submission(project)
+    rows = ["experiment", "particle_type", "x", "y", "z"]
+    expected = whole.loc[whole["experiment"] == "TS_9", rows].reset_index(drop=True)
+    assert table[rows].equals(expected)
+    out = capsys.readouterr().out
+    assert "failed: TS_8: " in out and "intact chunk" in out and "failures above of TS_8" in out
+
+
+def test_nothing_but_damaged_tomograms(project, capsys):
+    for name in TEST:
+        damage(project, name)
+    assert make("--run", "tiny") == 2
+    assert "no test tomogram could be predicted" in capsys.readouterr().err
+    assert submission(project).empty
+
+
+def test_a_member_that_fails_everywhere_leaves_the_other(project, monkeypatch, capsys):
+    def fail(self, tomogram):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(MapsPredictor, "predict", fail)
+    assert make("--run", "tiny") == 3
+    assert "TS_9: maps: RuntimeError: no memory" in capsys.readouterr().out
+    assert kaggle_score(truth(project), submission(project), project.run.particles).total > 0.6
+
+
+SLOW = """
+import sys, time
+from models import registry
+from submissions.make import main
+from tests.submissions import fakes
+from tomograms.errors import run_command
+
+registry.MEMBERS = fakes.FAKES
+predict = fakes.BoxesPredictor.predict
+
+
+def wait(self, tomogram):
+    if tomogram.name == "TS_9":
+        print("second", flush=True)
+        sys.stdin.read()
+    return predict(self, tomogram)
+
+
+fakes.BoxesPredictor.predict = wait
+run_command(main, ["--run", "tiny"])
+"""
+
+
+def test_killed_during_the_second_tomogram_and_run_again(project):
+    root = os.fspath(project.root)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW],
+        cwd=root,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        for line in process.stdout:
+            if line.strip() == "second":
+                break
+        process.send_signal(signal.SIGKILL)
+    assert set(submission(project)["experiment"]) == {"TS_8"}  # valid, and holds what was finished
+    assert make("--run", "tiny") == 0
+    assert calls() == (3, 3)
+    resumed = (project.root / RUN / "submission.csv").read_bytes()
+    shutil.rmtree(project.root / RUN / "test")
+    make("--run", "tiny")
+    assert (project.root / RUN / "submission.csv").read_bytes() == resumed
+
+
+def test_tomograms_by_name_and_those_that_trained(project, capsys):
+    assert make("--run", "tiny", "--tomograms", "TS_9") == 0
+    assert set(submission(project)["experiment"]) == {"TS_9"}
+    assert "test truth, 1 tomograms" in capsys.readouterr().out
+    assert make("--run", "tiny", "--tomograms", "TS_1") == 0
+    out = capsys.readouterr().out
+    assert "not scored" in out and "TS_1" in out and "test truth" not in out
+
+
+def test_wrong_input_is_one_line(project, capsys):
+    shutil.rmtree(project.data / "test")
+    assert make("--run", "tiny") == 2
+    assert make("--run", "nothing") == 2
+    assert make("--run", "tiny", "--tomograms", "TS_77") == 2
+    assert make("--run", "tiny", "--data", project.root / "nowhere") == 2
+    (project.root / RUN / "ensemble.json").write_text("{}")
+    assert make("--run", "tiny") == 2
+    (project.root / RUN / "ensemble.json").unlink()
+    assert make("--run", "tiny") == 2
+    assert make() == 2
+    lines = capsys.readouterr().err.splitlines()
+    said = ["test tomograms", "nothing", "TS_77", "nowhere", "ensemble.json", "ensemble.build", "ensemble.build"]
+    assert len(lines) == len(said)
+    for line, word in zip(lines, said, strict=True):
+        assert line.startswith("error: ") and word in line
+
+
+def test_truncated_weights_are_named(project, capsys):
+    weights = project.run.jobs("maps")[0] / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:20])
+    assert make("--run", "tiny") == 2
+    assert str(RUN / "folds") in capsys.readouterr().err
+
+
+def test_the_run_that_was_built_last(project):
+    other = project.root / "runs" / "other"
+    shutil.copytree(project.root / RUN, other)
+    old = time.time_ns() - 10**12
+    os.utime(other / "ensemble.json", ns=(old, old))
+    assert find_run(project.root / "runs", None).name == "tiny"
+    assert find_run(project.root / "runs", "other").name == "other"
+
+
+def test_other_species_are_refused(project):
+    record = read_json(project.root / RUN / "run.json")
+    record["particles"] = record["particles"][:-1]
+    write_json(project.root / RUN / "run.json", record)
+    assert make("--run", "tiny") == 2
+
+
+def test_which_tomograms(project):
+    assert names_to_predict(project.dataset, project.run) == TEST
+    assert names_to_predict(project.dataset, project.run, ["TS_9", "TS_1"]) == ("TS_1", "TS_9")
+    assert trained_on(project.run, [*TRAIN, *TEST]) == list(TRAIN)
+    with pytest.raises(InputError, match="TS_77"):
+        names_to_predict(project.dataset, project.run, ["TS_77"])
+
+
+def test_a_member_without_weight_is_not_predicted(project):
+    ensemble = load_ensemble(project.root / RUN / "ensemble.json")
+    assert members_in_use(ensemble, project.run) == MEMBERS
+    assert members_in_use(restrict(ensemble, ["maps"]), project.run) == ("maps",)
+
+
+def test_a_missing_member_is_no_vote_against(project):
+    run = project.run
+    ensemble = load_ensemble(run.path / "ensemble.json")
+    one = run.candidates(["maps"])
+    alone = restrict(ensemble, ["maps"]).apply(one)
+    assert alone["score"].max() > 2 * ensemble.apply(one)["score"].max() - 1  # the mean over two halves it first
+    assert np.all(alone["score"].to_numpy() >= 0)
+    assert restrict(ensemble, MEMBERS) is ensemble
+
+
+def test_a_species_that_only_the_missing_member_voted_on(project):
+    ensemble = restrict(load_ensemble(project.root / RUN / "ensemble.json"), ["boxes"])
+    rest = restrict(ensemble, ["maps"])
+    table = rest.apply(project.run.candidates(["maps"]))
+    assert not table.empty and isinstance(table, pd.DataFrame)
