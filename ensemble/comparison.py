@@ -1,0 +1,137 @@
+"""Members, baselines and the tuned ensemble under the same nested evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ensemble.baselines import Baseline, fit_equal_weights, fit_rank_average, fit_suppression
+from ensemble.ensemble import Ensemble
+from ensemble.fitting import fit_ensemble
+from ensemble.tuning import Tuning
+from evaluation.folds import Fold
+from evaluation.intervals import Interval, difference_interval
+from evaluation.metric import BETA, average_precision
+from evaluation.nested import NestedResult, nested, nested_fit
+from postproc.candidates import concatenate
+from tomograms.particles import Particle
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+BaselineFit = Callable[..., Ensemble | Baseline]
+BASELINES: dict[str, BaselineFit] = {
+    "equal weights": fit_equal_weights,
+    "suppression": fit_suppression,
+    "rank average": fit_rank_average,
+}
+TUNED = "ensemble"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every nested result of one build.
+
+    Attributes
+    ----------
+    members
+        Each member alone, with thresholds on its own scores.
+    baselines
+        Ways of fusing without tuning.
+    ensemble
+        The tuned one.
+    """
+
+    members: Mapping[str, NestedResult]
+    baselines: Mapping[str, NestedResult]
+    ensemble: NestedResult
+
+    @property
+    def best_member(self) -> str:
+        """The member with the highest nested score (on ties the first by name); picking it favours it."""
+        return max(sorted(self.members), key=lambda name: self.members[name].score.total)
+
+    @property
+    def results(self) -> dict[str, NestedResult]:
+        """All results, the ensemble last."""
+        return {**self.members, **self.baselines, TUNED: self.ensemble}
+
+    def difference(self, name: str) -> Interval:
+        """Return the interval of a result minus the best member, paired over resampled runs."""
+        return difference_interval(self.results[name], self.members[self.best_member])
+
+    @property
+    def rule(self) -> Ensemble:
+        """The ensemble fitted to all runs: what new tomograms get."""
+        rule = self.ensemble.optimum_rule
+        assert isinstance(rule, Ensemble)
+        return rule
+
+    def theory(self, particle_type: str) -> float:
+        """Return F* / (1 + beta^2): the best threshold on calibrated probabilities if the optimum F* is reached.
+
+        Lipton, Elkan and Naryanaswamy (2014) show F* / 2 for F1; the same argument gives this for any beta.
+        """
+        return self.ensemble.optimum.by_type[particle_type] / (1 + BETA**2)
+
+
+def compare(
+    truth: pd.DataFrame,
+    candidates: pd.DataFrame,
+    *,
+    particles: Sequence[Particle],
+    folds: Sequence[Fold],
+    tuning: Tuning,
+    fitted: Callable[[], None] = lambda: None,
+) -> tuple[Comparison, dict[str, Study]]:
+    """Return the nested results of everything, and the studies of the ensemble fitted to all runs.
+
+    Parameters
+    ----------
+    truth
+        ``experiment, particle_type, x, y, z`` (Å) of every held-out run.
+    candidates
+        Out-of-fold candidates, one model per member.
+    particles, folds
+        The run's.
+    tuning
+        How much the ensemble tries.
+    fitted
+        Called after each of the ``len(folds) + 1`` tunings.
+    """
+    members = sorted(candidates["member"].unique())
+    alone = {member: nested(truth, candidates[candidates["member"] == member], particles, folds) for member in members}
+    studies: dict[str, Study] = {}
+
+    def tuned(truth: pd.DataFrame, candidates: pd.DataFrame) -> Ensemble:
+        studies.clear()  # the last fit is the one to all runs
+        rule = fit_ensemble(truth, candidates, particles=particles, members=members, tuning=tuning, studies=studies)
+        fitted()
+        return rule
+
+    def evaluate(fit: Callable[[pd.DataFrame, pd.DataFrame], Ensemble | Baseline]) -> NestedResult:
+        result = nested_fit(fit, truth, candidates, particles=particles, folds=folds)
+        return replace(result, average_precision=honest_precision(result, truth, candidates))
+
+    ensemble = evaluate(tuned)
+    baselines = {}
+    for name, fit in BASELINES.items() if len(members) > 1 else ():
+        baselines[name] = evaluate(partial(fit, particles=particles, members=members))
+    return Comparison(alone, baselines, ensemble), studies
+
+
+def honest_precision(result: NestedResult, truth: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, float]:
+    """Return each species' average precision over held-out runs, each fused by the rule fitted without it."""
+    lists = []
+    for fold in result.folds:
+        rule = fold.rule
+        assert isinstance(rule, (Ensemble, Baseline))
+        lists.append(rule.apply(candidates[candidates["experiment"].isin(fold.fold.held_out)]))
+    whole = concatenate(lists)
+    runs = [run for fold in result.folds for run in fold.fold.held_out]
+    truth = truth[truth["experiment"].isin(runs)]
+    return {particle.name: average_precision(truth, whole, particle) for particle in result.particles}

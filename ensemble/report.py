@@ -1,0 +1,137 @@
+"""The report of a build as rich tables and plain sentences: pure functions of a `Comparison`."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ensemble.comparison import TUNED, Comparison
+from evaluation.intervals import Interval, score_interval
+
+
+def report(comparison: Comparison, *, simulated: bool) -> Group:
+    """Return the whole report.
+
+    Parameters
+    ----------
+    comparison
+        What was built.
+    simulated
+        Whether the data are the phantom: every table says so.
+    """
+    label = " (simulated data)" if simulated else ""
+    parts: list[RenderableType] = [
+        score_table(comparison, title=f"Weighted F4: members against fusions{label}"),
+        Text("\n".join(verdict(comparison))),
+        particle_table(comparison, title=f"The ensemble by particle: nested F4 and what is fitted to all runs{label}"),
+        Text(notes(comparison), style="dim"),
+    ]
+    return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
+
+
+def score_table(comparison: Comparison, *, title: str) -> Table:
+    """Return nested score, interval, optimum and gap of everything, and the difference to the best member."""
+    best = comparison.best_member
+    names = ("nested", "95 % interval", "optimum", "gap", "minus best", "95 % interval")
+    table = _table(title, "", names)
+    for name, result in comparison.results.items():
+        if name == TUNED or name == next(iter(comparison.baselines), None):
+            table.add_section()
+        interval, difference = score_interval(result), comparison.difference(name)
+        paired = ("best member", "") if name == best else (f"{difference.estimate:+.4f}", _range(difference, "+.3f"))
+        table.add_row(
+            name,
+            f"[bold]{result.score.total:.4f}[/bold]",
+            _range(interval, ".3f"),
+            f"{result.optimum.total:.4f}",
+            f"{result.gap:.4f}",
+            *paired,
+        )
+    return table
+
+
+def particle_table(comparison: Comparison, *, title: str) -> Table:
+    """Return each species' nested F4 beside the best member's, average precision, threshold, weights and radius."""
+    rule, best = comparison.rule, comparison.best_member
+    result, alone = comparison.ensemble, comparison.members[best]
+    columns = ("F4", f"{best} F4", "AP", f"{best} AP", "threshold", "F*/17")
+    table = _table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
+    for particle in rule.particles:
+        name = particle.name
+        fusion = rule.fusions[name]
+        total = sum(fusion.weights.values())
+        threshold = rule.thresholds[name]
+        table.add_row(
+            name,
+            f"[bold]{result.score.by_type[name]:.3f}[/bold]",
+            f"{alone.score.by_type[name]:.3f}",
+            f"{result.average_precision[name]:.3f}",
+            f"{alone.average_precision[name]:.3f}",
+            "-" if threshold == float("inf") else f"{threshold:.3f}",
+            f"{comparison.theory(name):.3f}",
+            *(f"{fusion.weights[m] / total:.2f}" if fusion.weights[m] else "dropped" for m in rule.members),
+            f"{fusion.radius_fraction * particle.radius:.0f} Å" if len(fusion.active) > 1 else "-",
+        )
+    return table
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """Return in plain words whether fusing paid, against whom, and who was dropped where."""
+    best = comparison.best_member
+    members, difference = comparison.members, comparison.difference(TUNED)
+    interval = f"95 % interval {_range(difference, '+.3f')}, {difference.resamplings} resamplings of the runs"
+    by = f"{abs(difference.estimate):.4f} nested ({interval})"
+    if len(members) == 1:
+        lines = [
+            f"One member only, nothing to fuse; calibration changes its score by {difference.estimate:+.4f} nested."
+        ]
+    elif difference.estimate > 0:
+        lines = [f"The ensemble beats its best member, {best}, by {by}."]
+    else:
+        lines = [f"The ensemble does NOT beat its best member, {best}: it is lower by {by}."]
+    if len(members) > 1 and difference.low <= 0 <= difference.high:
+        lines.append("The interval holds 0: these runs do not settle which of the two is better.")
+    scores = {name: result.score.total for name, result in comparison.baselines.items()}
+    better = [
+        f"{name} (+{value - comparison.ensemble.score.total:.4f})"
+        for name, value in scores.items()
+        if value > comparison.ensemble.score.total
+    ]
+    if better:
+        lines.append("Without tuning, these are better nested: " + ", ".join(better) + ".")
+    dropped = {p.name: comparison.rule.dropped(p.name) for p in comparison.rule.particles}
+    for name, who in dropped.items():
+        if who:
+            lines.append(f"Dropped for {name}: {', '.join(who)}.")
+    return lines
+
+
+def notes(comparison: Comparison) -> str:
+    """Return what the figures are, and what they are not."""
+    runs = len(comparison.ensemble.counts)
+    return (
+        "Nested: calibration, localisation errors, weights, radii and thresholds were refitted without the held-out "
+        "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP of the ensemble "
+        "is over the held-out lists. Threshold: on the fused, calibrated score; F*/17 is F*/(1 + beta^2), the best cut "
+        "on perfectly calibrated probabilities. Best member: the highest nested score, which favours it. "
+        "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "
+        f"train on the held-out run. The intervals resample the {runs} runs: they omit training variance and "
+        "undercover where runs are few, as seven are."
+    )
+
+
+def _range(interval: Interval, form: str) -> str:
+
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def _table(title: str, first: str, columns: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.show_edge = False
+    table.add_column(first, overflow="fold", min_width=8)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
