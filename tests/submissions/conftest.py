@@ -16,6 +16,7 @@ from evaluation.thresholds import fit_thresholds
 from models import registry
 from postproc.candidates import write_candidates
 from postproc.convert import to_candidates
+from submissions.make import main as make
 from tests.submissions.fakes import FAKES as FAKE_MEMBERS
 from tests.submissions.fakes import BoxesPredictor, MapsPredictor, write_fake_weights
 from tomograms.dataset import open_dataset
@@ -26,7 +27,7 @@ from tomograms.picks import join_truth, write_truth
 
 SHAPE = (28, 56, 56)
 VOXEL_SIZE = 10.0
-TRAIN = ("TS_1", "TS_2", "TS_3")
+TRAIN = ("TS_1", "TS_2")
 TEST = ("TS_8", "TS_9")
 RUN = Path("runs/tiny")
 
@@ -113,14 +114,35 @@ def template(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def predicted_template(template, tmp_path_factory):
+    """Return a folder in which the test runs have been predicted, too, to be copied."""
+    root = tmp_path_factory.mktemp("predicted")
+    with pytest.MonkeyPatch.context() as patch:
+        project = copy_project(template, root, patch)
+        assert make(["--run", project.run.name]) == 0
+    return root
+
+
+def copy_project(template, root, monkeypatch):
+    """Return a copy of a project in the folder ``root``, which becomes the working directory."""
+    monkeypatch.setattr(registry, "MEMBERS", FAKE_MEMBERS)
+    monkeypatch.chdir(root)
+    shutil.copytree(template, root, dirs_exist_ok=True)
+    record = read_json(root / RUN / "run.json")
+    record["data"]["root"] = str(root / "data")
+    write_json(root / RUN / "run.json", record)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    return Project(root, root / "data")
+
+
 @pytest.fixture
 def project(template, tmp_path, monkeypatch):
     """Return a project with a finished cross-validation; nothing has been predicted for the test runs."""
-    monkeypatch.setattr(registry, "MEMBERS", FAKE_MEMBERS)
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    record = read_json(tmp_path / RUN / "run.json")
-    record["data"]["root"] = str(tmp_path / "data")
-    write_json(tmp_path / RUN / "run.json", record)
-    MapsPredictor.calls = BoxesPredictor.calls = 0
-    return Project(tmp_path, tmp_path / "data")
+    return copy_project(template, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def predicted(predicted_template, tmp_path, monkeypatch):
+    """Return a project whose submission has been made."""
+    return copy_project(predicted_template, tmp_path, monkeypatch)

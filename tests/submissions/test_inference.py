@@ -5,9 +5,11 @@ import pytest
 
 from submissions.inference import Inference, predict_all
 from submissions.store import Store, prediction_key, weights_key
-from tests.submissions.conftest import TEST
+from tests.submissions.conftest import RUN, TEST
 from tests.submissions.fakes import BoxesPredictor, MapsPredictor
 from tomograms.errors import InputError
+
+STORE = RUN / "test"
 
 
 def calls():
@@ -33,62 +35,56 @@ def test_every_tomogram_and_member(project):
         assert prediction.members == ("boxes", "maps") and prediction.failures == ()
         assert set(prediction.candidates["member"]) == {"boxes", "maps"}
         assert set(prediction.candidates["experiment"]) == {prediction.experiment}
-    assert calls() == (6, 6)  # two tomograms, three fold models each
+    assert calls() == (4, 4)  # two tomograms, two fold models each
 
 
-def test_what_was_predicted_is_read_and_equal(project):
-    first = everything(project)
-    MapsPredictor.calls = BoxesPredictor.calls = 0
-    second = everything(project)
-    assert calls() == (0, 0)
+def test_what_was_predicted_is_read_and_equal(predicted):
+    first = everything(predicted)
+    assert calls() == (4, 4)
+    second = everything(predicted)
+    assert calls() == (4, 4)
     for a, b in zip(first, second, strict=True):
         pd.testing.assert_frame_equal(a.candidates, b.candidates)
 
 
-def test_cut_off_after_one_tomogram_and_begun_again(project):
-    whole = everything(project, "whole")
-    MapsPredictor.calls = BoxesPredictor.calls = 0
-    interrupted = predict_all(inference(project), TEST, members=("boxes", "maps"))
+def test_cut_off_after_one_tomogram_and_begun_again(predicted):
+    whole = everything(predicted, STORE)
+    interrupted = predict_all(inference(predicted), TEST, members=("boxes", "maps"))
     next(interrupted)
     interrupted.close()
-    again = everything(project)
-    assert calls() == (6, 6)
+    again = everything(predicted)
+    assert calls() == (4, 4)
     for a, b in zip(whole, again, strict=True):
         pd.testing.assert_frame_equal(a.candidates, b.candidates)
 
 
 @pytest.mark.parametrize("file", ["maps.parquet", "maps.json"])
-def test_a_prediction_that_was_cut_off_while_written_is_made_again(project, file):
-    everything(project)
-    MapsPredictor.calls = BoxesPredictor.calls = 0
-    (project.root / "store" / "TS_8" / file).write_bytes(b"")
-    everything(project)
-    assert calls() == (3, 0)
+def test_a_prediction_that_was_cut_off_while_written_is_made_again(predicted, file):
+    (predicted.root / STORE / "TS_8" / file).write_bytes(b"")
+    everything(predicted, STORE)
+    assert calls() == (2, 0)
 
 
-def test_new_weights_make_new_predictions(project):
-    before = everything(project)
-    MapsPredictor.calls = BoxesPredictor.calls = 0
-    jobs = project.run.jobs("maps")
+def test_new_weights_make_new_predictions(predicted):
+    before = everything(predicted, STORE)
+    jobs = predicted.run.jobs("maps")
     shutil.copy(jobs[0] / "weights.safetensors", jobs[1] / "weights.safetensors")
-    after = everything(project)
-    assert calls() == (6, 0)
+    after = everything(predicted, STORE)
+    assert calls() == (4, 0)
     assert not before[0].candidates.equals(after[0].candidates)
 
 
-def test_another_tomogram_of_the_same_name_makes_new_predictions(project):
-    everything(project)
-    MapsPredictor.calls = BoxesPredictor.calls = 0
-    runs = project.data / "test/static/ExperimentRuns"
+def test_another_tomogram_of_the_same_name_makes_new_predictions(predicted):
+    runs = predicted.data / "test/static/ExperimentRuns"
     shutil.rmtree(runs / "TS_9")
     shutil.copytree(runs / "TS_8", runs / "TS_9")
-    everything(project)
-    assert calls() == (3, 3)
+    everything(predicted, STORE)
+    assert calls() == (2, 2)
 
 
 def test_the_key_names_what_counts(project):
     weights = weights_key(project.run, "maps")
-    assert list(weights) == [f"TS_{i}/maps-8620" for i in (1, 2, 3)]
+    assert list(weights) == [f"TS_{i}/maps-8620" for i in (1, 2)]
     keys = [prediction_key(project.dataset, name, weights) for name in TEST]
     assert keys[0] != keys[1] and keys[0] == prediction_key(project.dataset, "TS_8", weights)
 
@@ -129,10 +125,10 @@ def test_a_member_that_fails_is_reported_and_the_others_go_on(project, monkeypat
     monkeypatch.setattr(MapsPredictor, "predict", predict)
     MapsPredictor.calls = BoxesPredictor.calls = 0
     assert everything(project)[0].members == ("boxes", "maps")
-    assert calls() == (3, 0)
+    assert calls() == (2, 0)
 
 
 def test_progress_names_tomogram_and_model(project):
     seen = []
     list(predict_all(inference(project), TEST[:1], members=("boxes", "maps"), advance=seen.append))
-    assert len(seen) == 6 and seen[0] == "TS_8 TS_1/boxes-8620"
+    assert len(seen) == 4 and seen[0] == "TS_8 TS_1/boxes-8620"
