@@ -23,7 +23,7 @@ class Species:
     name
         Its ``particle_type``; empty for a distractor.
     density
-        ``(d, d, d)`` float32, daltons of protein per voxel; the particle's centre lies on the centre of voxel ``d // 2``.
+        ``(d, d, d)`` float32, daltons of protein per voxel; the particle's centre is that of voxel ``d // 2``.
     outline
         ``(n, 3)`` xyz in Å from the centre: points at most a voxel and a half apart that fill the particle.
     """
@@ -81,7 +81,7 @@ def box_size(radius: float, voxel_size: float) -> int:
     return 2 * (int(np.ceil(radius / voxel_size)) + 3)
 
 
-def _waves(frequency: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.complex64]:
+def _waves(frequency: NDArray[np.floating], position: NDArray[np.float64]) -> NDArray[np.complex64]:
     return np.exp(-2j * np.pi * np.outer(position, frequency)).astype(np.complex64)
 
 

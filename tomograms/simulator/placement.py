@@ -1,7 +1,7 @@
 """Where objects lie: at random, clustered, in any orientation, never inside each other.
 
-What is taken is kept in a coarse grid of cells, so that a trial costs the cells of one object whatever the number of the
-others; no pair of objects is ever compared.
+What is taken is kept in a coarse grid of cells, so that a trial costs the cells of one object whatever the number of
+the others; no pair of objects is ever compared.
 """
 
 from __future__ import annotations

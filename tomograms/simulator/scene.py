@@ -87,7 +87,7 @@ def compose(
 def _cloud(
     room: Room, settings: Settings, kind: str, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Place a vesicle or a gold bead; nothing where there is no room in a few tries: none of them is asked for by name."""
+    """Place a vesicle or a gold bead, or nothing where a few tries find no room: nobody asks for it by name."""
     if kind == "gold":
         points, weights = membranes.gold(rng.uniform(*settings.gold_radius))
     else:

@@ -71,18 +71,18 @@ class Settings:
     resolution
         Where the denoised look has lost half of the amplitude, Å.
     denoising
-        How far flat regions are smoothed: 0 not at all, 1 as much as the noise level allows.
+        How much of the noise where nothing is, and of the bright fringes around matter, is taken away: 0 to 1.
     """
 
     voxel_size: float = REFERENCE_VOXEL_SIZE
     counts: Mapping[str, Range] = field(default_factory=lambda: CZII_COUNTS)
     other_count: Range = (15, 50)
-    distractors: Range = (60, 200)
-    vesicles: Range = (3, 12)
+    distractors: Range = (200, 600)
+    vesicles: Range = (15, 45)
     gold: Range = (0, 4)
     crowding: Range = (1.0, 1.0)
     clustering: Range = (0.2, 0.6)
-    vesicle_radius: Range = (150, 600)
+    vesicle_radius: Range = (150, 450)
     gold_radius: Range = (25, 60)
     thickness: Range = (1400, 1900)
     half_range: Range = (44, 54)
@@ -95,9 +95,9 @@ class Settings:
     angle_error: Range = (0.0, 0.3)
     contrast: Range = (0.8, 1.2)
     tilt_weighting: Range = (1.0, 2.0)
-    correction: Range = (0.0, 1.0)
+    correction: Range = (0.6, 1.0)
     resolution: Range = (25, 40)
-    denoising: Range = (0.0, 0.8)
+    denoising: Range = (0.1, 0.45)
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -161,5 +161,7 @@ TRAINING = replace(
     half_range=(42, 60),
     dose=(25, 130),
     contrast=(0.7, 1.2),
+    correction=(0.0, 1.0),
+    denoising=(0.0, 0.6),
 )
 """Wider, and more crowded than any tomogram, so that crops are rarely empty: for networks to start from."""

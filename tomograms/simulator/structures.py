@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 BEAD_SPACING = 8.0
@@ -91,14 +91,21 @@ def _lumps(points: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.
     return np.cos(points @ waves.T + rng.uniform(0, 2 * np.pi, 64)).sum(axis=1) / np.sqrt(32)
 
 
-def _direction(radius: float, *direction: float) -> tuple[float, float, float]:
-    x, y, z = radius * np.asarray(direction) / np.linalg.norm(direction)
-    return float(x), float(y), float(z)
+def _tile(radius: float, direction: ArrayLike, along: ArrayLike, axes: tuple[float, float, float]) -> Domain:
+    """Return a domain on a sphere: its third axis points outwards, its first as nearly as possible along a vector."""
+    normal = np.asarray(direction, float) / np.linalg.norm(direction)
+    first = np.asarray(along, float) - normal * np.dot(along, normal)
+    first /= np.linalg.norm(first)
+    turn = Rotation.from_matrix(np.stack([first, np.cross(normal, first), normal], axis=1)).as_rotvec(degrees=True)
+    x, y, z = radius * normal
+    return Domain((x, y, z), axes, tuple(turn))
 
 
 def _apo_ferritin() -> Beads:
-    subunit = Domain(_direction(49.0, 0.18, 0.62, 0.76), (14.0, 26.0, 12.0), (-39.0, 0.0, 25.0))
-    return assemble([subunit], "O", 480e3, texture=0.15, seed=1)
+    # one subunit between a fourfold axis (0, 0, 1) and two threefold ones, (1, 1, 1) and (-1, 1, 1)
+    return assemble(
+        [_tile(53.0, (0.0, 0.47, 0.88), (1.0, 0.15, 0.0), (30.0, 16.0, 12.0))], "O", 480e3, texture=0.15, seed=1
+    )
 
 
 def _beta_amylase() -> Beads:
@@ -119,14 +126,14 @@ def _beta_galactosidase() -> Beads:
 
 def _ribosome() -> Beads:
     large = [
-        Domain((0.0, 0.0, -38.0), (112.0, 98.0, 66.0), density=NUCLEIC_ACID),
+        Domain((0.0, 0.0, -40.0), (116.0, 104.0, 66.0), density=NUCLEIC_ACID),
         Domain((5.0, 82.0, -20.0), (34.0, 30.0, 30.0), density=1.1),
         Domain((-104.0, 40.0, -10.0), (34.0, 20.0, 20.0), (0.0, 0.0, -30.0)),
         Domain((100.0, 52.0, -8.0), (38.0, 16.0, 16.0), (0.0, 0.0, 35.0)),
         Domain((10.0, -30.0, -88.0), (60.0, 50.0, 30.0), density=1.2),
     ]
     small = [
-        Domain((4.0, -34.0, 68.0), (62.0, 66.0, 33.0), (0.0, 8.0, 0.0), density=NUCLEIC_ACID),
+        Domain((4.0, -34.0, 70.0), (66.0, 68.0, 40.0), (0.0, 8.0, 0.0), density=NUCLEIC_ACID),
         Domain((-8.0, 66.0, 76.0), (48.0, 36.0, 34.0), density=1.3),
         Domain((58.0, -8.0, 62.0), (30.0, 36.0, 22.0), density=1.2),
         Domain((-30.0, 104.0, 82.0), (18.0, 20.0, 16.0)),
@@ -137,10 +144,10 @@ def _ribosome() -> Beads:
 
 def _thyroglobulin() -> Beads:
     unit = [
-        Domain((22.0, 16.0, -16.0), (27.0, 24.0, 28.0)),
-        Domain((46.0, -14.0, 14.0), (34.0, 22.0, 22.0), (0.0, 0.0, -20.0)),
+        Domain((22.0, 16.0, -22.0), (27.0, 24.0, 32.0)),
+        Domain((46.0, -14.0, 24.0), (34.0, 22.0, 22.0), (0.0, 0.0, -20.0)),
         Domain((80.0, 14.0, 6.0), (26.0, 24.0, 20.0), (0.0, 30.0, 40.0)),
-        Domain((62.0, 48.0, -12.0), (28.0, 18.0, 17.0), (0.0, 0.0, 60.0)),
+        Domain((62.0, 48.0, -24.0), (28.0, 18.0, 17.0), (0.0, 0.0, 60.0)),
         Domain((106.0, -10.0, 20.0), (22.0, 16.0, 15.0), (0.0, 0.0, -35.0)),
         Domain((30.0, 62.0, 14.0), (18.0, 15.0, 15.0)),
     ]
@@ -148,9 +155,16 @@ def _thyroglobulin() -> Beads:
 
 
 def _virus_like_particle() -> Beads:
+    # dimers sit on the edges of a truncated icosahedron: 30 on twofold axes, 60 around the twelve fivefold ones
+    turns = Rotation.create_group("I").as_rotvec()
+    turns = turns[np.isclose(np.linalg.norm(turns, axis=1), 2 * np.pi / 5)]
+    corners = turns / np.linalg.norm(turns, axis=1, keepdims=True)
+    corner = corners[0]
+    first = corners[np.isclose(corners @ corner, 5**-0.5)][0]
+    second = corners[np.isclose(corners @ corner, 5**-0.5) & np.isclose(corners @ first, 5**-0.5)][0]
     dimers = [
-        Domain(_direction(125.0, 0.0, 0.0, 1.0), (30.0, 17.0, 14.0), (0.0, 0.0, 45.0)),
-        Domain(_direction(125.0, 0.42, 0.16, 0.89), (18.0, 28.0, 14.0), (0.0, 25.0, 20.0)),
+        _tile(131.0, corner + first, corner - first, (27.0, 34.0, 13.0)),
+        _tile(131.0, 4 * corner + first + second, first - second, (27.0, 34.0, 13.0)),
     ]
     return assemble(dimers, "I", 2.5e6, texture=0.15, seed=6)
 

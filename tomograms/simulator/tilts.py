@@ -53,5 +53,7 @@ def tilt_series(conditions: Conditions, rng: np.random.Generator) -> Tilts:
     shift[:, 1] -= rigid @ np.linalg.lstsq(rigid, shift[:, 1], rcond=None)[0]
     shift[:, 0] -= shift[:, 0].mean()
     error = np.deg2rad(rng.normal(0, conditions.angle_error, number))
-    defocus = conditions.defocus + rng.normal(0, conditions.defocus_jitter, number)
-    return Tilts(angle, error - error.mean(), shift, dose, (order + 0.5) * dose, np.clip(defocus, 0.2, None))
+    defocus: NDArray[np.float64] = np.clip(
+        conditions.defocus + rng.normal(0, conditions.defocus_jitter, number), 0.2, None
+    )
+    return Tilts(angle, error - error.mean(), shift, dose, (order + 0.5) * dose, defocus)
