@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from ensemble.add import load_added
 from ensemble.clustering import FusionRule
-from ensemble.ensemble import Ensemble
+from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
+from postproc.candidates import concatenate
 from submissions.inference import Prediction
 from submissions.predict import one_per_member
 
@@ -47,10 +49,13 @@ class Fusion:
         Fitted out-of-fold.
     run
         Whose models predicted.
+    added
+        Candidates of members that were trained elsewhere and came as a file (see `ensemble.add`).
     """
 
     ensemble: Ensemble
     run: RunDirectory
+    added: pd.DataFrame
 
     def fused(self, prediction: Prediction, *, matched: bool = True) -> pd.DataFrame:
         """Return all fused candidates of a tomogram, before any threshold; none if no member worked.
@@ -62,6 +67,28 @@ class Fusion:
         matched
             Whether the averaged models' scores are matched to single models' (see `submissions.score_matching`).
         """
-        used = [member for member in prediction.members if member in self.ensemble.members]
-        candidates = one_per_member(prediction.candidates, self.run, matched=matched)
+        added = self.added[self.added["experiment"] == prediction.experiment]
+        used = {*prediction.members, *added["member"]} & set(self.ensemble.members)
+        candidates = concatenate([one_per_member(prediction.candidates, self.run, matched=matched), added])
         return restrict(self.ensemble, used).apply(candidates) if used else candidates[:0]
+
+
+def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
+    """Return the last step of a run whose ensemble has been built, with its added members' candidates.
+
+    Parameters
+    ----------
+    run
+        The run.
+    names
+        The tomograms that will be predicted.
+
+    Raises
+    ------
+    InputError
+        If the ensemble or an added member's file is missing or damaged.
+    """
+    ensemble = load_ensemble(run.path / FILE)
+    others = [member for member in ensemble.members if member not in run.members]
+    experiments = list(names)
+    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]))

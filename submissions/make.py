@@ -1,4 +1,4 @@
-"""``python -m submissions.make``: the ensemble on the test tomograms, written as a submission."""
+"""``python -m submissions.make``: the ensemble on the test tomograms, written as a submission and in other formats."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 from tomograms.errors import InputError, run_command
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from submissions.copick_export import CopickTarget
     from submissions.fusion import Fusion
-    from submissions.inference import Prediction
+    from submissions.inference import Inference, Prediction
     from tomograms.dataset import Dataset
 
 LATEST = Path("submissions") / "submission.csv"
 """Where the submission that was made last is copied to."""
 SOME_FAILED = 3
 """Exit code when a tomogram or a member failed and the rest was written."""
+FORMATS = ("copick", "csv", "star")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,6 +41,16 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="default: the test folder's; of a copick project, all that no model of the run was trained on",
     )
+    options.add_argument(
+        "--to",
+        nargs="+",
+        choices=FORMATS,
+        default=[],
+        help="also write picks with scores into the copick project, or as CSV or RELION STAR files to RUN/exports",
+    )
+    options.add_argument("--user", default="ensemble", help="whose picks they are (default: ensemble)")
+    options.add_argument("--session", default="1", help="in which session (default: 1)")
+    options.add_argument("--overwrite", action="store_true", help="replace copick picks of this user and session")
     options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
     options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     return options
@@ -46,28 +60,65 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser().parse_args(argv)
 
-    from ensemble.ensemble import FILE, load_ensemble
-    from evaluation.thresholds import apply_thresholds
-    from postproc.candidates import concatenate, empty_candidates
-    from submissions.fusion import Fusion, members_in_use
-    from submissions.inference import Inference, predict_all
+    from submissions.copick_export import CopickTarget
+    from submissions.fusion import load_fusion, members_in_use
+    from submissions.inference import Inference
     from submissions.inputs import extents_of, find_run, names_to_predict, open_data
     from submissions.store import Store
-    from submissions.submission import read_submission, settle, write_submission
-    from tomograms.console import Progress, console
+    from submissions.submission import read_submission
+    from tomograms.console import console
 
     run = find_run(arguments.runs, arguments.run)
-    fusion = Fusion(load_ensemble(run.path / FILE), run)
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
+    fusion = load_fusion(run, names)
+    target = None
+    if "copick" in arguments.to:
+        target = CopickTarget(dataset.root, arguments.user, arguments.session, arguments.overwrite)
+        target.check(names, [particle.name for particle in run.particles])
     members = members_in_use(fusion.ensemble, run)
     path = run.path / "submission.csv"
+    console().print(
+        f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}",
+        markup=False,
+        soft_wrap=True,
+    )
     inference = Inference(run, dataset, Store(run.path / "test"), arguments.device)
-    console().print(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
+    predictions, picks = predict(inference, fusion, names, members=members, path=path)
+    done = [prediction.experiment for prediction in predictions if prediction.members]
+    if not done:
+        raise InputError(f"no test tomogram could be predicted; the first: {predictions[0].failures[0]}")
+    table = read_submission(path, particles=run.particles, extents=extents_of(dataset, done))
+    LATEST.parent.mkdir(exist_ok=True)
+    shutil.copyfile(path, LATEST)
+    say_score(fusion, dataset, predictions)
+    console().print(
+        f"{path}: {len(table)} particles in {len(done)} tomograms, checked; copied to {LATEST}",
+        markup=False,
+        soft_wrap=True,
+    )
+    export(arguments, fusion, dataset, picks=picks, done=done, target=target)
+    failed = [prediction.experiment for prediction in predictions if prediction.failures]
+    if failed:
+        console().print(f"not everything worked: see the failures above of {', '.join(failed)}", soft_wrap=True)
+    return SOME_FAILED if failed else 0
+
+
+def predict(
+    inference: Inference, fusion: Fusion, names: Sequence[str], *, members: Sequence[str], path: Path
+) -> tuple[list[Prediction], pd.DataFrame]:
+    """Predict tomogram by tomogram, the submission being written anew after each; return also its rows with scores."""
+    from evaluation.thresholds import apply_thresholds
+    from postproc.candidates import concatenate, empty_candidates
+    from submissions.inference import predict_all
+    from submissions.inputs import extents_of
+    from submissions.submission import settle, write_submission
+    from tomograms.console import Progress, console
+
     if not path.exists():
         write_submission(path, empty_candidates())
     predictions: list[Prediction] = []
-    kept = []
+    picks = empty_candidates()
     with Progress() as progress:
         task = progress.task("test tomograms", total=len(names))
 
@@ -77,25 +128,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         for prediction in predict_all(inference, names, members=members, advance=advance):
             for failure in prediction.failures:
                 console().print(f"failed: {failure}", markup=False, soft_wrap=True)
-            found = apply_thresholds(fusion.fused(prediction), fusion.ensemble.thresholds)
-            kept.append(settle(found, extents_of(dataset, found["experiment"].unique())))
-            write_submission(path, concatenate(kept))
+            kept = apply_thresholds(fusion.fused(prediction), fusion.ensemble.thresholds)
+            settled = settle(kept, extents_of(inference.dataset, kept["experiment"].unique()))
+            picks = concatenate([picks, settled])
+            write_submission(path, picks)
             predictions.append(prediction)
         task.finish()
-    if not any(prediction.members for prediction in predictions):
-        raise InputError(f"no test tomogram could be predicted; the first: {predictions[0].failures[0]}")
-    whole = [prediction.experiment for prediction in predictions if prediction.members]
-    table = read_submission(path, particles=run.particles, extents=extents_of(dataset, whole))
-    LATEST.parent.mkdir(exist_ok=True)
-    shutil.copyfile(path, LATEST)
-    say_score(fusion, dataset, predictions)
-    failed = [p.experiment for p in predictions if p.failures]
-    console().print(
-        f"{path}: {len(table)} particles in {table['experiment'].nunique()} tomograms, checked; copied to {LATEST}"
+    return predictions, picks
+
+
+def export(
+    arguments: argparse.Namespace,
+    fusion: Fusion,
+    dataset: Dataset,
+    *,
+    picks: pd.DataFrame,
+    done: Sequence[str],
+    target: CopickTarget | None,
+) -> None:
+    """Write the other formats that were asked for."""
+    from ensemble.ensemble import FILE
+    from submissions.exports import Provenance, ensemble_version, write_csv, write_star
+    from submissions.inputs import extents_of
+    from tomograms.console import console
+
+    run = fusion.run
+    species = [particle.name for particle in run.particles]
+    extents = extents_of(dataset, done)
+    provenance = Provenance(
+        arguments.user,
+        arguments.session,
+        str(dataset.record()["tomogram_type"]),
+        run.name,
+        ensemble_version(run.path / FILE),
+        dataset.simulated,
     )
-    if failed:
-        console().print(f"not everything worked: see the failures above of {', '.join(failed)}", soft_wrap=True)
-    return SOME_FAILED if failed else 0
+    folder = run.path / "exports"
+    written = []
+    if "csv" in arguments.to:
+        written.append(str(write_csv(folder, picks, extents=extents, provenance=provenance)))
+    if "star" in arguments.to:
+        paths = write_star(folder, picks, species=species, extents=extents, provenance=provenance)
+        written.append(f"{len(paths)} STAR files in {folder}")
+    if target is not None:
+        count = target.write(picks, extents=extents, species=species)
+        written.append(f"{count} copick pick sets of user {target.user}, session {target.session}")
+    if written:
+        console().print(f"exported: {'; '.join(written)}", markup=False, soft_wrap=True)
 
 
 def say_score(fusion: Fusion, dataset: Dataset, predictions: Sequence[Prediction]) -> None:

@@ -13,7 +13,7 @@ from ensemble.ensemble import load_ensemble
 from evaluation.metric import kaggle_score
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
-from submissions.fusion import Fusion, members_in_use, restrict
+from submissions.fusion import load_fusion, members_in_use, restrict
 from submissions.inference import Inference, predict_all
 from submissions.inputs import extents_of, find_run, names_to_predict, trained_on
 from submissions.make import main
@@ -61,7 +61,7 @@ def test_the_whole_way(project, capsys):
 def test_the_table_is_that_of_the_ensemble_loaded_again(predicted):
     project = predicted
     run, dataset = project.run, project.dataset
-    fusion = Fusion(load_ensemble(run.path / "ensemble.json"), run)
+    fusion = load_fusion(run, TEST)
     predictions = predict_all(Inference(run, dataset, Store(run.path / "test"), "cpu"), TEST, members=MEMBERS)
     fused = concatenate([fusion.fused(prediction) for prediction in predictions])
     expected = settle(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(dataset, TEST))
@@ -162,18 +162,20 @@ def test_tomograms_by_name_and_those_that_trained(predicted, capsys):
 
 
 def test_wrong_input_is_one_line(project, capsys):
-    shutil.rmtree(project.data / "test")
-    assert make("--run", "tiny") == 2
     assert make("--run", "nothing") == 2
     assert make("--run", "tiny", "--tomograms", "TS_77") == 2
     assert make("--run", "tiny", "--data", project.root / "nowhere") == 2
+    shutil.copy(project.root / RUN / "ensemble.json", project.root / "kept.json")
     (project.root / RUN / "ensemble.json").write_text("{}")
     assert make("--run", "tiny") == 2
     (project.root / RUN / "ensemble.json").unlink()
     assert make("--run", "tiny") == 2
     assert make() == 2
+    shutil.copy(project.root / "kept.json", project.root / RUN / "ensemble.json")
+    shutil.rmtree(project.data / "test")
+    assert make("--run", "tiny") == 2
     lines = capsys.readouterr().err.splitlines()
-    said = ["test tomograms", "nothing", "TS_77", "nowhere", "ensemble.json", "ensemble.build", "ensemble.build"]
+    said = ["nothing", "TS_77", "nowhere", "ensemble.json", "ensemble.build", "ensemble.build", "test tomograms"]
     assert len(lines) == len(said)
     for line, word in zip(lines, said, strict=True):
         assert line.startswith("error: ") and word in line
