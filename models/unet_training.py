@@ -30,7 +30,9 @@ from tomograms.files import replacing
 from tomograms.particles import Particle, to_records
 from tomograms.tomogram import Tomogram
 
-MULTIPLE = 2 * STRIDE
+FEWEST_PLANES = 3
+"""Planes of a crop at the deepest level: oneDNN's bf16 weight gradient of a 3D convolution reads uninitialised memory
+where the input has exactly two planes (seen with torch 2.12 on CPU: gradients up to 1e33, another value each time)."""
 
 
 def train_unet(
@@ -48,12 +50,7 @@ def train_unet(
     """Train and write weights, history and curves; see `models.member.Member.fit`."""
     where = resolve_device(device)
     trainer = Trainer(settings, 1 + len(particles), seed, where)
-    if (
-        settings.crop[0] % trainer.multiple
-        or settings.crop[1] % trainer.multiple
-        or settings.crop[2] % trainer.multiple
-    ):
-        raise InputError(f"unet.crop: expected multiples of {trainer.multiple}, but got {settings.crop}")
+    check_crop(settings.crop, trainer.multiple)
     volumes = [prepare(t, picks[picks["experiment"] == t.name], particles, settings) for t in train]
     watched = None
     if watch is not None:
@@ -76,6 +73,20 @@ def train_unet(
     card = {"member": "unet", "settings": settings_to_json(settings), "particles": json.dumps(to_records(particles))}
     save_weights(directory / "weights.safetensors", trainer.average.state_dict(), card)
     checkpoint.unlink(missing_ok=True)
+
+
+def check_crop(crop: Sequence[int], multiple: int) -> None:
+    """Refuse a crop that does not fit the network.
+
+    Raises
+    ------
+    InputError
+        If a side is no multiple of the network's downsampling, or the deepest level has too few planes.
+    """
+    if any(side <= 0 or side % multiple for side in crop):
+        raise InputError(f"unet.crop: expected multiples of {multiple} (z, y, x), but got {tuple(crop)}")
+    if crop[0] < FEWEST_PLANES * multiple:
+        raise InputError(f"unet.crop: expected at least {FEWEST_PLANES * multiple} planes in z, but got {crop[0]}")
 
 
 def prepare(
