@@ -1,0 +1,160 @@
+"""The whole cross-validation command on a tiny data set, with a member that needs no network."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from evaluation.cv import main
+from evaluation.run_directory import open_run
+from models import registry
+from tests.evaluation.toy_member import TOY, ToyMember
+from tomograms.errors import InputError
+from tomograms.kaggle_tree import write_run
+from tomograms.particles import CZII
+
+NAMES = ("TS_1", "TS_2", "TS_3")
+SHAPE = (20, 40, 40)
+VOXEL_SIZE = 10.0
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "MEMBERS", TOY)
+    monkeypatch.setattr(ToyMember, "fits", [])
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(NAMES):
+        write_tiny_run(tmp_path / "data", name, number)
+    folds = "".join(
+        f"  - {{held_out: [{name}], train: [{', '.join(n for n in NAMES if n != name)}]}}\n" for name in NAMES
+    )
+    (tmp_path / "folds.yaml").write_text(f"tiny:\n{folds}")
+    return tmp_path / "data"
+
+
+def write_tiny_run(root, name, seed):
+    rng = np.random.default_rng(seed)
+    volume = rng.normal(0, 0.3, SHAPE)
+    picks = {}
+    for particle in CZII:
+        centres = np.stack([rng.integers(3, n - 3, 3) for n in SHAPE], axis=1)
+        for z, y, x in centres:
+            volume[z - 1 : z + 2, y - 1 : y + 2, x - 1 : x + 2] = -2.0 * particle.label
+        picks[particle.name] = centres[:, ::-1] * VOXEL_SIZE
+    write_run(root, "train", name, volume=volume.astype(np.float32), voxel_size=VOXEL_SIZE, picks=picks)
+
+
+def cv(*arguments):
+    return main(["--data", "data", "--fold-file", "folds.yaml", "--members", "toy", "--run", "a", *arguments])
+
+
+def test_a_run_leaves_everything_and_prints_the_nested_score_first(data, capsys):
+    assert cv() == 0
+    out = capsys.readouterr().out
+    run = open_run(data.parent / "runs/a")
+    assert (run.members, run.seeds, len(run.folds)) == (("toy",), (8620,), 3)
+    for job in run.jobs("toy"):
+        assert {"weights.safetensors", "history.csv", "candidates.parquet", "seconds.json"} <= {
+            path.name for path in job.iterdir()
+        }
+    assert set(run.candidates()["experiment"]) == set(NAMES)
+    assert set(run.candidates()["model"]) == {f"{name}/toy-8620" for name in NAMES}
+    record = json.loads((run.path / "cv.json").read_text())["members"]["toy"]
+    assert re.search(rf"toy\s+{record['nested']:.4f}", out)
+    assert out.index("nested") < out.index("optimum") < out.index("gap") < out.index("precision")
+    assert record["nested"] > 0.2  # the toy sees the levels
+
+
+def test_a_killed_run_resumes_where_it_stood_and_ends_the_same(data, capsys, monkeypatch):
+    assert cv("--run", "whole") == 0
+    for position in (0, 1, 2):
+        name = f"killed{position}"
+        monkeypatch.setattr(ToyMember, "dies_at", f"{NAMES[position]}/toy-8620")
+        with pytest.raises(KeyboardInterrupt):
+            cv("--run", name)
+        monkeypatch.setattr(ToyMember, "dies_at", None)
+        ToyMember.fits.clear()
+        assert main(["--run", name]) == 0  # everything else is taken from the run
+        assert ToyMember.fits == [f"{name}/toy-8620" for name in NAMES[position:]]
+        assert (data.parent / f"runs/{name}/cv.json").read_bytes() == (data.parent / "runs/whole/cv.json").read_bytes()
+
+
+def test_a_finished_run_is_only_reported(data, capsys):
+    cv()
+    first = capsys.readouterr().out
+    ToyMember.fits.clear()
+    cv()
+    assert ToyMember.fits == []
+    tables = [text[text.index("Weighted F4") :] for text in (first, capsys.readouterr().out)]
+    assert tables[0] == tables[1]
+
+
+def test_two_seeds_are_two_results(data, capsys):
+    cv("--seeds", "1", "2")
+    members = json.loads((data.parent / "runs/a/cv.json").read_text())["members"]
+    assert list(members) == ["toy, seed 1", "toy, seed 2"]
+
+
+def test_only_some_folds(data):
+    cv("--folds", "TS_1", "TS_3")
+    assert [fold.name for fold in open_run(data.parent / "runs/a").folds] == ["TS_1", "TS_3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "toy.sharpness=2"], r"toy\.sharpness = 4\.0, but is now asked for with 2\.0"),
+        (["--preset", "short"], r"toy\.steps = 2, but is now asked for with 3"),
+        (["--seeds", "7"], r"seeds = \[8620\]"),
+        (["--folds", "TS_1", "TS_2"], "folds = "),
+    ],
+)
+def test_resuming_with_other_settings_is_refused(data, arguments, message):
+    cv()
+    with pytest.raises(InputError, match=rf"run\.json: the run was begun with {message}"):
+        cv(*arguments)
+
+
+def test_resuming_with_other_data_is_refused(data):
+    cv()
+    picks = data / "train/overlay/ExperimentRuns/TS_2/Picks/ribosome.json"
+    content = json.loads(picks.read_text())
+    content["points"][0]["location"]["x"] += 10
+    picks.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="begun with data_hash"):
+        cv()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--members", "toy", "toy"], "expected distinct names"),
+        (["--members", "resnet"], "expected some of toy, but got 'resnet'"),
+        (["--run", "../a"], "expected a plain folder name"),
+        (["--data", "nowhere"], "nowhere: no such data"),
+        (["--seeds", "1", "1"], "expected distinct numbers"),
+        (["--folds", "TS_9"], "expected runs that a fold holds out, but got TS_9"),
+        (["--set", "unet.steps=3"], "expected a setting of toy"),
+        (["--fold-file", "nothing.yaml"], r"nothing\.yaml"),
+    ],
+)
+def test_faulty_arguments_are_refused(data, arguments, message):
+    with pytest.raises(InputError, match=message):
+        cv(*arguments)
+
+
+def test_a_fold_that_leaks_is_refused(data):
+    (data.parent / "folds.yaml").write_text(
+        "tiny:\n  - {held_out: [TS_1], train: [TS_1, TS_2]}\n  - {held_out: [TS_2], train: [TS_1]}\n"
+    )
+    with pytest.raises(InputError, match="TS_1"):
+        cv()
+
+
+def test_a_run_of_the_fold_file_that_is_not_in_the_data_is_refused(data):
+    (data.parent / "folds.yaml").write_text(
+        "tiny:\n  - {held_out: [TS_1], train: [TS_2]}\n  - {held_out: [TS_8], train: [TS_1]}\n"
+    )
+    with pytest.raises(InputError, match="TS_8"):
+        cv()
