@@ -1,0 +1,52 @@
+import errno
+
+import pytest
+
+from tomograms.errors import InputError, run_command
+
+
+def exit_code(main, argv=None):
+    with pytest.raises(SystemExit) as caught:
+        run_command(main, argv)
+    return caught.value.code
+
+
+def raising(error):
+    def main(argv=None):
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(("returned", "code"), [(None, 0), (0, 0), (3, 3)])
+def test_exit_code_is_what_main_returns(returned, code):
+    assert exit_code(lambda argv=None: returned) == code
+
+
+def test_arguments_are_passed_on():
+    seen = []
+    assert exit_code(lambda argv=None: seen.append(argv), ["--run", "a"]) == 0
+    assert seen == [["--run", "a"]]
+
+
+def test_an_input_error_is_one_line_on_standard_error_and_code_2(capsys):
+    assert exit_code(raising(InputError("a.json: expected\n  JSON, but got b"))) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err == "error: a.json: expected JSON, but got b\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_takes_no_more_is_the_users_to_know(capsys, number):
+    assert exit_code(raising(OSError(number, "reason", "runs/a/cv.json"))) == 2
+    assert capsys.readouterr().err == "error: cannot write runs/a/cv.json: reason; what was finished is kept\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), OSError(errno.EIO, "ours"), KeyError("ours")])
+def test_a_mistake_of_ours_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        run_command(raising(error))
+
+
+def test_interrupted():
+    assert exit_code(raising(KeyboardInterrupt())) == 130

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tomograms.errors import InputError
+from tomograms.tomogram import normalise
+
+
+def noise(shape=(12, 20, 24), seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_median_0_and_scaled_mad_1():
+    volume = normalise(noise() * 7e-6 + 3e-5)
+    assert volume.dtype == np.float32
+    assert np.median(volume) == pytest.approx(0, abs=1e-3)
+    assert 1.4826 * np.median(np.abs(volume)) == pytest.approx(1, abs=1e-3)
+
+
+def test_known_values():
+    volume = np.arange(-4, 5, dtype=np.float32).reshape(1, 3, 3)  # median 0, MAD 2
+    np.testing.assert_allclose(normalise(volume), volume / (1.4826 * 2), rtol=1e-6)
+
+
+@given(st.floats(1e-9, 1e3), st.floats(-100, 100))
+@settings(deadline=None, max_examples=30)
+def test_grey_scale_does_not_matter(scale, shift):
+    volume = noise()
+    moved = ((volume + np.float32(shift)) * np.float32(scale)).astype(np.float32)
+    np.testing.assert_allclose(normalise(moved), normalise(volume), atol=1e-3)
+
+
+def test_gold_changes_nothing_else_and_is_clipped():
+    volume = noise((40, 40, 40))
+    gold = volume.copy()
+    gold[:2, :10, :10] = -1e4
+    gold[5, 5, 5] = 1e4
+    result = normalise(gold)
+    assert result.min() == -12
+    assert result.max() == 6
+    np.testing.assert_allclose(result[10:], normalise(volume)[10:], atol=0.03)
+
+
+def test_in_place_equals_copied_and_the_input_is_kept_otherwise():
+    volume = noise()
+    before = volume.copy()
+    copied = normalise(volume)
+    assert np.array_equal(volume, before)
+    assert normalise(volume, out=volume) is volume
+    assert np.array_equal(volume, copied)
+
+
+def test_large_volumes_are_sampled_regularly():
+    volume = noise((128, 128, 128), seed=1)
+    volume[:, 1::2] += 5  # step 2 along each axis never sees the odd rows
+    assert np.median(normalise(volume)[:, ::2]) == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("value", [0.0, 3.5])
+def test_a_constant_volume_is_refused(value):
+    with pytest.raises(InputError, match="expected a volume with contrast"):
+        normalise(np.full((4, 5, 6), value, np.float32))
