@@ -65,8 +65,16 @@ class Rank:
 def fit_equal_weights(
     truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
 ) -> Ensemble:
-    """Return the ensemble with nothing tuned: calibrated scores, equal weights, the default radius."""
+    """Return the ensemble with nothing tuned: mean evidence, equal weights, the default radius."""
     return fit_ensemble(truth, candidates, particles=particles, members=members, tuning=None)
+
+
+def fit_mean_probability(
+    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
+) -> Baseline:
+    """Return the plain way of clustering: the mean of calibrated probabilities, equal weights, the default radius."""
+    scales = {particle.name: measure(truth, candidates, particle, members)[0] for particle in particles}
+    return _with_thresholds(Baseline(scales, _plain(particles, members), {}), truth, candidates, particles)
 
 
 def fit_suppression(
@@ -95,12 +103,7 @@ def fit_rank_average(
         }
         for particle in particles
     }
-    same = FusionRule(dict.fromkeys(members, 1.0), DEFAULT_FRACTION, dict.fromkeys(members, 1.0))
-
-    def combine(rescored: pd.DataFrame) -> pd.DataFrame:
-        return fuse(rescored, particles, rules={particle.name: same for particle in particles})
-
-    return _with_thresholds(Baseline(scales, combine, {}), truth, candidates, particles)
+    return _with_thresholds(Baseline(scales, _plain(particles, members), {}), truth, candidates, particles)
 
 
 def suppress(candidates: pd.DataFrame, particles: Sequence[Particle]) -> pd.DataFrame:
@@ -130,6 +133,12 @@ def _maxima(points: Points, radius: float) -> NDArray[np.bool_]:
         left = ~(gone[a] | gone[b] | first[a] | first[b])
         a, b = a[left], b[left]
     return kept
+
+
+def _plain(particles: Sequence[Particle], members: Sequence[str]) -> Combine:
+    """Return clustering with equal weights, the default radius and no regard to localisation errors."""
+    same = FusionRule(dict.fromkeys(members, 1.0), DEFAULT_FRACTION, dict.fromkeys(members, 1.0))
+    return lambda rescored: fuse(rescored, particles, rules={particle.name: same for particle in particles})
 
 
 def _with_thresholds(

@@ -21,6 +21,8 @@ from tomograms.particles import Particle
 
 TINY = 1e-12
 """Scores in [0, 1] are kept this far from both ends before the logit."""
+FLOOR = 0.002
+"""Odds below which a candidate is hardly more evidence than none."""
 DECIMALS = 10
 """Probabilities are rounded, so that another machine's exp and log give the same tables."""
 ISOTONIC_HITS = 200
@@ -125,7 +127,18 @@ def label_hits(truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle
     return Hits(~np.isnan(distance), distance)
 
 
-def fit_calibration(score: NDArray[np.float64], label: NDArray[np.bool_]) -> Calibration:
+def evidence(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log(1 + odds / `FLOOR`), ``(n,)``, at least 0: the scale on which members are averaged.
+
+    Independent findings multiply odds, so their logarithms add; a mean of probabilities would hardly tell a particle
+    that two members half believe in from one that a single member half believes in, and with beta = 4 the threshold
+    lies just there. The 1 makes it 0 where there is no candidate, without a step.
+    """
+    clipped = np.clip(probability, 0.0, 1 - 10.0**-DECIMALS)
+    return np.log1p(clipped / (1 - clipped) / FLOOR)
+
+
+def fit_calibration(score: NDArray[np.float64], label: NDArray[np.bool_], *, logit: bool | None = None) -> Calibration:
     """Return the calibration of scores that are hits or not.
 
     Platt's regression is regularised (C = 1 on the standardised score) and its targets are smoothed by one hit and one
@@ -138,10 +151,13 @@ def fit_calibration(score: NDArray[np.float64], label: NDArray[np.bool_]) -> Cal
         ``(n,)`` finite.
     label
         ``(n,)``.
+    logit
+        Whether the scores are probabilities; by default where all lie in [0, 1].
     """
     if not len(score):
         return Calibration()
-    logit = bool(score.min() >= 0 and score.max() <= 1)
+    if logit is None:
+        logit = bool(score.min() >= 0 and score.max() <= 1)
     value = _transform(score, logit)
     centre, scale = float(value.mean()), float(value.std()) or 1.0
     slope, intercept = _platt((value - centre) / scale, label)

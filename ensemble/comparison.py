@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ensemble.baselines import Baseline, fit_equal_weights, fit_rank_average, fit_suppression
+from ensemble.baselines import Baseline, fit_equal_weights, fit_mean_probability, fit_rank_average, fit_suppression
 from ensemble.ensemble import Ensemble
 from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BaselineFit = Callable[..., Ensemble | Baseline]
 BASELINES: dict[str, BaselineFit] = {
     "equal weights": fit_equal_weights,
+    "mean probability": fit_mean_probability,
     "suppression": fit_suppression,
     "rank average": fit_rank_average,
 }

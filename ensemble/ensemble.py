@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ensemble.calibration import Calibration
+from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
 from evaluation import thresholds as thresholds_record
 from evaluation.thresholds import apply_thresholds
@@ -70,8 +70,7 @@ class Ensemble:
         if len(several):
             experiment, member = several.iloc[0][["experiment", "member"]]
             raise ValueError(f"expected one model per member, but got several of {member} in {experiment}")
-        table = fuse(calibrate(candidates, self.calibrations), self.particles, rules=self.fusions)
-        return rescore(table, self.fused)
+        return rescore(fuse(weigh(candidates, self.calibrations), self.particles, rules=self.fusions), self.fused)
 
     def predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return the fused candidates that reach their species' threshold; see `apply`."""
@@ -151,6 +150,12 @@ def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, 
             score[rows] = calibration(raw[rows])
     kept = candidates.assign(score=score)
     return kept[~np.isnan(score)].reset_index(drop=True)
+
+
+def weigh(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, Calibration]]) -> pd.DataFrame:
+    """Return calibrated candidates with their evidence as score: what is fused."""
+    table = calibrate(candidates, calibrations)
+    return table.assign(score=evidence(table["score"].to_numpy(np.float64)))
 
 
 def rescore(table: pd.DataFrame, calibrations: Mapping[str, Calibration]) -> pd.DataFrame:

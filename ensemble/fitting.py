@@ -11,7 +11,7 @@ import pandas as pd
 
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
-from ensemble.ensemble import Ensemble, calibrate
+from ensemble.ensemble import Ensemble, weigh
 from ensemble.landscape import Landscape
 from ensemble.points import codes, to_points
 from ensemble.tuning import Tuning, default_rule, tune
@@ -57,11 +57,11 @@ def fit_ensemble(
         if tuning is None:
             fusions[particle.name] = default_rule(names, variance)
             continue
-        rows = calibrate(candidates, {particle.name: calibrations[particle.name]})
+        rows = weigh(candidates, {particle.name: calibrations[particle.name]})
         fusions[particle.name], study = tune(make_landscape(truth, rows, particle, variance), names, tuning)
         if study is not None and studies is not None:
             studies[particle.name] = study
-    fused = fuse(calibrate(candidates, calibrations), particles, rules=fusions)
+    fused = fuse(weigh(candidates, calibrations), particles, rules=fusions)
     second = {particle.name: _fused_calibration(truth, fused, particle) for particle in particles}
     ensemble = Ensemble(tuple(names), tuple(particles), calibrations, fusions, second, {})
     return replace(ensemble, thresholds=fit_thresholds(truth, ensemble.apply(candidates), particles))
@@ -83,14 +83,14 @@ def measure(
 
 
 def make_landscape(
-    truth: pd.DataFrame, calibrated: pd.DataFrame, particle: Particle, variance: dict[str, float]
+    truth: pd.DataFrame, weighed: pd.DataFrame, particle: Particle, variance: dict[str, float]
 ) -> Landscape:
-    """Return the tuning problem of one species; ``variance`` names the members, in order."""
+    """Return the tuning problem of one species: its candidates by evidence; ``variance`` names the members, in order."""
     experiments = sorted(truth["experiment"].unique())
     own = truth[truth["particle_type"] == particle.name]
     return Landscape(
         particle,
-        to_points(calibrated, members=list(variance), experiments=experiments),
+        to_points(weighed, members=list(variance), experiments=experiments),
         positions(own),
         codes(own["experiment"], experiments),
         len(experiments),
@@ -101,4 +101,4 @@ def make_landscape(
 def _fused_calibration(truth: pd.DataFrame, fused: pd.DataFrame, particle: Particle) -> Calibration:
     """Return the calibration of one species' fused score."""
     rows = fused[fused["particle_type"] == particle.name].reset_index(drop=True)
-    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label)
+    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label, logit=False)

@@ -48,14 +48,14 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Landscape:
-    """Calibrated candidates and truth of one species.
+    """Candidates and truth of one species.
 
     Attributes
     ----------
     particle
         The species.
     points
-        Candidates of all members, calibrated, in the total order.
+        Candidates of all members, scored by evidence, in the total order.
     truth_position, truth_experiment
         ``(m, 3)`` Å and ``(m,)`` codes of the true particles.
     experiments

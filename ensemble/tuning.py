@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ensemble.clustering import FusionRule
 from ensemble.landscape import Landscape, Sweep
-from evaluation.metric import BETA
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -27,8 +26,10 @@ LEVELS = (0.0, 0.125, 0.25, 0.5, 1.0)
 FRACTIONS = (0.3, 0.45, 0.6, 0.75, 0.9)
 """Cluster radii that are tried, in particle radii: true neighbours of one species lie more than one radius apart."""
 DEFAULT_FRACTION = 0.6
+CAUTION = 0.5
+"""Standard errors that a gain over the default rule loses before it counts."""
 PULL = 0.01
-"""What a rule that uses one member only loses against equal weights, in F: with few runs, equal is the safer guess."""
+"""What a rule that uses one member only loses against equal weights, in F."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +53,44 @@ def default_rule(members: Sequence[str], variance: Mapping[str, float]) -> Fusio
     return FusionRule(dict.fromkeys(members, 1.0), DEFAULT_FRACTION, dict(variance))
 
 
-def objective(sweep: Sweep, weight: NDArray[np.float64]) -> float:
-    """Return what tuning maximises: F-beta in and out of sample, with a small pull to equal weights.
+@dataclass(frozen=True)
+class Objective:
+    """What tuning maximises: a cautious F-beta.
 
-    The mean of the best F-beta over all tuning runs and of the one whose threshold, for each run, comes from the
-    others, minus `PULL` times the squared distance of the weights' shares from equal ones (1 for a single member). The
-    former alone rewards a rule for fitting the runs' noise; the latter alone jumps.
+    With few runs the rule that is best on them owes much to luck, so a rule is trusted less the more its lead varies
+    between runs: F-beta at its best threshold, minus `CAUTION` standard errors (jackknife over runs) of its difference
+    to the default rule, minus `PULL` times the squared distance of its weights' shares from equal ones (1 for a single
+    member).
+
+    Attributes
+    ----------
+    default
+        ``(runs,)`` best F-beta of the default rule without each run.
     """
-    shares = weight / weight.sum()
-    equal = 1 / len(weight)
-    distance = float(((shares - equal) ** 2).sum() / (1 - equal)) if len(weight) > 1 else 0.0
-    if not len(sweep.threshold):
-        return -PULL * distance
-    runs = len(sweep.truth)
-    inside = float(sweep.f_beta(np.ones((1, runs))).max())
-    if runs < 3:
-        return inside - PULL * distance
-    chosen = np.argmax(sweep.f_beta(1.0 - np.eye(runs)), axis=1)
-    own = np.arange(runs)
-    hit, predicted = sweep.hit[own, chosen].sum(), sweep.predicted[own, chosen].sum()
-    outside = (1 + BETA**2) * hit / max(predicted + BETA**2 * sweep.truth.sum(), 1)
-    return (inside + float(outside)) / 2 - PULL * distance
+
+    default: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, default: Sweep) -> Objective:
+        """Return the objective, given the default rule's sweep."""
+        return cls(_without_each(default))
+
+    def __call__(self, sweep: Sweep, weight: NDArray[np.float64]) -> float:
+        """Return the value of a rule's sweep and its ``(members,)`` weights."""
+        runs, shares, equal = len(self.default), weight / weight.sum(), 1 / len(weight)
+        distance = float(((shares - equal) ** 2).sum() / (1 - equal)) if len(weight) > 1 else 0.0
+        lead = _without_each(sweep) - self.default
+        error = float(np.sqrt((runs - 1) / runs * ((lead - lead.mean()) ** 2).sum()))
+        return float(_best(sweep, np.ones((1, runs)))[0]) - CAUTION * error - PULL * distance
+
+
+def _without_each(sweep: Sweep) -> NDArray[np.float64]:  # (runs,)
+    return _best(sweep, 1.0 - np.eye(len(sweep.truth)))
+
+
+def _best(sweep: Sweep, multiplicity: NDArray[np.float64]) -> NDArray[np.float64]:  # (draw, runs) -> (draw,)
+    """Return the highest F-beta over thresholds; 0 where nothing is hit."""
+    return sweep.f_beta(multiplicity).max(axis=1, initial=0.0)
 
 
 def grid(members: Sequence[str]) -> list[dict[str, float]]:
@@ -109,6 +127,7 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    objective = Objective.of(landscape.sweep(np.ones(len(members)), DEFAULT_FRACTION))
     known: dict[tuple[float, ...], float] = {}
 
     def evaluate(trial: Trial) -> float:
