@@ -136,6 +136,19 @@ class Inference:
                 self.store.write(experiment, member, keys[member], tables[member])
         return Prediction(experiment, concatenate(list(tables.values())), tuple(sorted(tables)), tuple(failures))
 
+    def stored(self, experiment: str, *, members: Sequence[str]) -> Prediction | None:
+        """Return what was predicted before; ``None`` if that is nothing."""
+        volume = self.dataset
+        tables = {
+            member: table
+            for member in members
+            if (table := self.store.read(experiment, member, prediction_key(volume, experiment, self.weights[member])))
+            is not None
+        }
+        if not tables:
+            return None
+        return Prediction(experiment, concatenate(list(tables.values())), tuple(sorted(tables)))
+
     def _one(
         self, tomogram: Tomogram | None, models: Mapping[str, Predictor], member: str, advance: Callable[[str], None]
     ) -> pd.DataFrame:

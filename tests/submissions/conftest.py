@@ -83,7 +83,7 @@ def write_tiny_run(path, dataset):
             tomogram = dataset.tomogram(fold.held_out[0])
             output = registry.get_member(member).load(job, "cpu").predict(tomogram)
             table = to_candidates(
-                output, CZII, VOXEL_SIZE, experiment=tomogram.name, member=member, model=f"{fold.name}-8620"
+                output, CZII, VOXEL_SIZE, experiment=tomogram.name, member=member, model=f"{fold.name}/{member}-8620"
             )
             write_candidates(job / "candidates.parquet", table)
     write_json(path / "ensemble.json", {"ensemble": fit_tiny_ensemble(run).to_record()})
