@@ -16,7 +16,7 @@ import pandas as pd
 from models.curves import write_history
 from models.member import Advance, Watch
 from models.weights import fill, load_weights, save_weights
-from models.yolo_settings import PRESETS, YoloSettings
+from models.yolo_settings import PRESETS, YoloSettings, check_settings
 from tomograms.errors import InputError
 from tomograms.particles import Particle, from_records, to_records
 from tomograms.tomogram import Tomogram
@@ -46,18 +46,16 @@ class YoloMember:
     ) -> None:
         """See `models.member.Member.fit`; a training that was cut off starts over."""
         from models.precision import resolve_device
-        from models.yolo_dataset import write_dataset
+        from models.yolo_dataset import keep_dataset, write_dataset
         from models.yolo_runtime import find_weights, import_ultralytics
 
+        check_settings(settings)
         where = resolve_device(device)
         pretrained = find_weights(settings.network, settings.weights)
         if pretrained is None and settings.weights == "auto":
-            warnings.warn(
-                f"{settings.network}.pt: not in the working folder; training starts from scratch", stacklevel=2
-            )
+            warnings.warn(f"no {settings.network}.pt in the working folder: yolo starts from scratch", stacklevel=2)
         work = directory.resolve() / "ultralytics"
-        if work.exists():
-            shutil.rmtree(work)
+        shutil.rmtree(work, ignore_errors=True)  # of a training that was cut off
         import_ultralytics(work)
         from models.yolo_training import SliceTrainer, arguments
 
@@ -70,14 +68,12 @@ class YoloMember:
             advance=advance,
         )
         trainer.train()
-        card = {"settings": json.dumps(asdict(settings)), "particles": json.dumps(to_records(particles))}
-        save_weights(directory / "weights.safetensors", trainer.ema.ema.state_dict(), card)
         write_history(directory, trainer.rows, loss=("loss", "watch_loss"), metric=("watch_map50", "watch_map50_95"))
         if settings.keep_images:
-            (directory / "slices").exists() and shutil.rmtree(directory / "slices")
-            for name in ("images", "labels", "data.yaml"):
-                shutil.move(work / name, directory / "slices" / name)
+            keep_dataset(work, directory / "slices")
         shutil.rmtree(work)
+        card = {"settings": json.dumps(asdict(settings)), "particles": json.dumps(to_records(particles))}
+        save_weights(directory / "weights.safetensors", trainer.ema.ema.state_dict(), card)  # last: it says "trained"
 
     def load(self, directory: Path, device: str) -> YoloPredictor:
         """See `models.member.Member.load`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -94,3 +95,13 @@ def _lines(classes: list[int], centre: np.ndarray, radius: np.ndarray, frame: Ca
         for c, corner, keep in zip(classes, corners, whole, strict=True)
         if keep
     ]
+
+
+def keep_dataset(work: Path, target: Path) -> None:
+    """Move the data set out of the folder that is removed after training; ``data.yaml`` then names its new place."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in ("images", "labels"):
+        shutil.move(work / name, target / name)
+    data = json.loads((work / "data.yaml").read_text(encoding="utf-8"))
+    (target / "data.yaml").write_text(json.dumps(data | {"path": str(target)}, indent=1) + "\n", encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from models.yolo_settings import YoloSettings
 from models.yolo_slices import Canvas, canvas, image, middle, slabs
 from tomograms.tomogram import Tomogram
 
+STRIDES = (8, 16, 32)  # pixels between the anchors of YOLO11's three levels
 BATCH_PIXELS = 2_000_000  # images of one batch, together
 
 
@@ -33,7 +36,8 @@ class YoloPredictor:
         self.labels = labels
         self.device = device
         self.dtype = compute_dtype(device, settings.precision)
-        self.network = network.float().eval().fuse().to(device, memory_format=torch.channels_last)
+        fused: Any = cast(Any, network).float().eval().fuse(verbose=False)
+        self.network = fused.to(device, memory_format=torch.channels_last)
 
     def predict(self, tomogram: Tomogram) -> SliceBoxes:
         """Return the boxes of every ``predict_step``-th slice along z, in tomogram voxels."""
@@ -45,6 +49,12 @@ class YoloPredictor:
         parts = [self._boxes(levels, chosen[i : i + batch], frame) for i in range(0, len(chosen), batch)]
         index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
         corners = frame.to_index(xyxy.reshape(-1, 2).astype(np.float64)).reshape(-1, 4)
+        column, row = corners[:, [0, 2]].mean(axis=1), corners[:, [1, 3]].mean(axis=1)
+        height, width = frame.shape
+        inside = (
+            (column >= -0.5) & (column <= width - 0.5) & (row >= -0.5) & (row <= height - 0.5)
+        )  # not in the padding
+        index, corners, confidence, label = index[inside], corners[inside], confidence[inside], label[inside]
         return SliceBoxes(
             axis=0,
             slice_index=middle(index, settings.thickness),
@@ -63,11 +73,44 @@ class YoloPredictor:
         pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
         pixels = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode(), autocast(self.device, self.dtype):
-            found = self.network(pixels)[0].float()
+            found = self._views(pixels)
         which, xyxy, confidence, label = suppress(
             found, confidence=self.settings.confidence, iou=self.settings.nms_iou, most=self.settings.max_boxes
         )
         return chosen[which.cpu().numpy()], xyxy.cpu().numpy(), confidence.cpu().numpy(), label.cpu().numpy()
+
+    def _views(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
+        # The mean over mirrored and transposed views, anchor by anchor: each view maps the grids on themselves.
+        side, views = pixels.shape[-1], range(self.settings.tta)
+        found = [undo(self.network(turn(pixels, view))[0].float(), view, side) for view in views]
+        return torch.stack(found).mean(dim=0)
+
+
+def turn(pixels: torch.Tensor, view: int) -> torch.Tensor:  # (..., side, side)
+    """Return view 0 to 7 of an image: bit 0 mirrors columns, bit 1 rows, bit 2 then transposes."""
+    axes = [axis for axis, bit in ((-1, 1), (-2, 2)) if view & bit]
+    pixels = torch.flip(pixels, axes) if axes else pixels
+    return pixels.transpose(-1, -2) if view & 4 else pixels
+
+
+def undo(found: torch.Tensor, view: int, side: int) -> torch.Tensor:  # (image, 4 + class, anchor)
+    """Return predictions on a view as predictions on the image itself, anchors in the image's own order."""
+    if view == 0:
+        return found
+    levels = []
+    start = 0
+    for stride in STRIDES:
+        n = side // stride
+        grid = found[..., start : start + n * n].unflatten(-1, (n, n))
+        grid = grid.transpose(-1, -2) if view & 4 else grid
+        axes = [axis for axis, bit in ((-1, 1), (-2, 2)) if view & bit]
+        levels.append((torch.flip(grid, axes) if axes else grid).flatten(-2))
+        start += n * n
+    out = torch.cat(levels, dim=-1)
+    x, y, width, height = (out[:, i] for i in ((1, 0, 3, 2) if view & 4 else (0, 1, 2, 3)))
+    x = side - x if view & 1 else x
+    y = side - y if view & 2 else y
+    return torch.cat([torch.stack([x, y, width, height], dim=1), out[:, 4:]], dim=1)
 
 
 def suppress(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,9 @@ def import_ultralytics(directory: Path | None = None) -> None:
     import torch  # before ultralytics, which sets OMP_NUM_THREADS to 1: torch must have read the user's value by then
 
     torch.get_num_threads()
-    if directory is None:
+    if "ultralytics" in sys.modules:
+        _quieten()
+    elif directory is None:
         with tempfile.TemporaryDirectory() as temporary:
             _import(Path(temporary))
     else:
@@ -49,16 +51,21 @@ def _import(directory: Path) -> None:
     printing = np.get_printoptions()
     os.environ.update(ENVIRONMENT, YOLO_CONFIG_DIR=str(directory))
     os.environ.setdefault("MPLCONFIGDIR", str(directory))  # its import may build matplotlib's font cache
-    from ultralytics.utils import LOGGER, SETTINGS
-
-    LOGGER.setLevel("ERROR")
-    SETTINGS.update({"sync": False, **dict.fromkeys(INTEGRATIONS, False)})
+    _quieten()
     np.set_printoptions(**printing)
     for name, value in kept.items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
+
+
+def _quieten() -> None:
+    from ultralytics.utils import LOGGER, SETTINGS
+
+    LOGGER.setLevel("ERROR")
+    # In memory only: its own update would write the file again, wherever that lay.
+    dict.update(SETTINGS, {"sync": False, **dict.fromkeys(INTEGRATIONS, False)})
 
 
 def find_weights(network: str, weights: str) -> Path | None:
@@ -110,8 +117,3 @@ def load_pretrained(path: Path) -> torch.nn.Module:
         raise InputError(
             f"{path}: expected an Ultralytics checkpoint, but it cannot be read safely ({first})"
         ) from None
-
-
-def installed() -> bool:
-    """Return whether ultralytics can be imported."""
-    return importlib.util.find_spec("ultralytics") is not None

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tomograms.errors import InputError
+
+NETWORKS = tuple(f"yolo11{size}" for size in "nsmlx")
+OPTIMIZERS = ("AdamW", "SGD", "MuSGD", "Adam", "NAdam", "RAdam")
+
 
 @dataclass(frozen=True)
 class YoloSettings:
@@ -46,8 +51,8 @@ class YoloSettings:
         Boxes of lower confidence are dropped; boxes of one class that overlap more are one; most boxes a slice.
     tta
         Views of each slice at prediction: 1, or 2, 4, 8 with flips and transposition.
-    precision, device
-        See `models.precision`.
+    precision
+        ``auto``, ``bf16``, ``fp16`` or ``fp32``.
     keep_images
         Keep the slices on disk after training.
     """
@@ -96,7 +101,6 @@ class YoloSettings:
     max_boxes: int = 300
     tta: int = 1
     precision: str = "auto"
-    device: str = "auto"
     keep_images: bool = False
 
 
@@ -126,3 +130,26 @@ PRESETS = {
         copy_paste=0.25,
     ),
 }
+
+
+def check_settings(settings: YoloSettings) -> None:
+    """Refuse values that cannot be trained with.
+
+    Raises
+    ------
+    InputError
+        If there is one; the message names it and the rule.
+    """
+    positive = ("thickness", "step", "predict_step", "zoom", "epochs", "batch", "lr0", "watch_every", "watch_step")
+    fractions = ("label_fraction", "confidence", "nms_iou", "fliplr", "flipud", "transpose", "zflip", "mosaic", "mixup")
+    rules = [(name, getattr(settings, name) > 0, "a value above 0") for name in (*positive, "radius_scale")]
+    rules += [(name, 0 <= getattr(settings, name) <= 1, "a value from 0 to 1") for name in (*fractions, "copy_paste")]
+    rules += [
+        ("network", settings.network in NETWORKS, f"one of {', '.join(NETWORKS)}"),
+        ("optimizer", settings.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+        ("tta", settings.tta in (1, 2, 4, 8), "1, 2, 4 or 8"),
+        ("gap", settings.gap >= 0, "a value of at least 0"),
+    ]
+    for name, holds, rule in rules:
+        if not holds:
+            raise InputError(f"--set yolo.{name}: expected {rule}, but got {getattr(settings, name)!r}")

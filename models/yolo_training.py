@@ -20,6 +20,7 @@ from models.member import Advance
 from models.precision import autocast, compute_dtype
 from models.yolo_runtime import load_pretrained
 from models.yolo_settings import YoloSettings
+from tomograms.errors import InputError
 
 RESAMPLED = 32
 WATCHED = {
@@ -34,6 +35,11 @@ class SliceDataset(YOLODataset):
     """Ultralytics' data set, with images transposed at random and polygons kept as small as they were written."""
 
     transpose = 0.0
+
+    def cache_images(self) -> None:
+        """Keep all images in memory; Ultralytics' own way prints a progress bar, whatever it is told."""
+        for i in range(self.ni):
+            self.ims[i], self.im_hw0[i], self.im_hw[i] = self.load_image(i)
 
     def update_labels_info(self, label: dict[str, Any]) -> dict[str, Any]:
         """Return the label with its polygons at `RESAMPLED` corners; Ultralytics' 1000 only cost time on circles."""
@@ -84,10 +90,22 @@ class SliceTrainer(DetectionTrainer):
         self.pretrained = pretrained
         self.advance = advance
         self.rows: list[dict[str, float]] = []
+        self.batches = 0
         self.dtype = compute_dtype(device, settings.precision)
         gpu = device.type == "cuda"
         amp = {torch.bfloat16: "bf16", torch.float16: True}.get(self.dtype, False) if gpu else False
         super().__init__(overrides={**overrides, "amp": amp})
+        self.add_callback("on_train_epoch_start", SliceTrainer._count_batches)
+        self.add_callback("on_train_batch_end", SliceTrainer._tell)
+
+    def _count_batches(self) -> None:
+        self.batches = 0
+
+    def _tell(self) -> None:
+        self.batches += 1
+        each = len(self.train_loader)
+        loss = sum(float(part) for part in self.tloss.values())
+        self.advance(self.epoch * each + self.batches, self.epochs * each, f"loss {loss:.2f}")
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> SliceDataset:
         """Return the slices of one split."""
@@ -120,7 +138,7 @@ class SliceTrainer(DetectionTrainer):
     def setup_model(self) -> None:
         """Build the network; a pretrained file is read here, safely, and never by Ultralytics itself."""
         weights = load_pretrained(self.pretrained) if self.pretrained else None
-        self.model = self.get_model(cfg=str(self.model), weights=weights)
+        self.model: Any = self.get_model(cfg=str(self.args.model), weights=weights)
 
     def _setup_train(self) -> None:
         # Its check of mixed precision would download a network to compare with.
@@ -153,7 +171,14 @@ class SliceTrainer(DetectionTrainer):
             row |= {name: self.metrics[key] for key, name in WATCHED.items()}
             row["watch_loss"] = sum(self.metrics[f"val/{part}_loss"] for part in ("box", "cls", "dfl"))
         self.rows.append(row)
-        self.advance(row["step"], self.epochs * batches, f"loss {row['loss']:.2f}")
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        # Ultralytics would go on from a checkpoint, and there is none.
+        if not torch.isfinite(self.loss):
+            raise InputError(
+                f"yolo: the loss is {float(self.loss)} after epoch {epoch + 1}; lower --set yolo.lr0 or the gains"
+            )
+        return False
 
     def final_eval(self) -> None:
         """Do without Ultralytics' evaluation of ``best.pt``: the last step's weights are the result."""

@@ -1,10 +1,11 @@
 """Boxes of neighbouring slices become particles: 3D centroids that keep a score.
 
-A sphere of radius R shows in a stack of slices as boxes around one point, in at most 2R of depth. So each box asks
-how much confidence lies around it within such an ellipsoid; the boxes with the most support, none near a better one,
-are the particles, and every box belongs to the nearest of them. Unlike chains from slice to slice, this neither merges
-two particles that lie on top of each other nor breaks where a slice is missed, and it treats weak boxes like strong
-ones, so that long low-score tails keep their positions.
+A sphere of radius R shows in a stack of slices as boxes around one point, in 2R of depth; the missing wedge draws it out
+further. So each box asks how much confidence lies around it within such an ellipsoid; the boxes with the most support
+are the particles, every box belongs to the nearest of them, and what is left above and below a better one, where no
+second sphere fits, is dropped. Unlike chains from slice to slice, this neither merges two particles that lie on top of
+each other nor breaks where a slice is missed, and it treats weak boxes like strong ones, so that long low-score tails
+keep their positions.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from models.outputs import SliceBoxes
-from postproc.candidates import concatenate, empty_candidates, make_candidates
+from postproc.candidates import make_candidates
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import Particle
 
 REACH = 0.5  # across the slices, in radii: boxes of one particle lie within this distance of its centre
-DEPTH = 1.0  # along the slicing axis, in radii
-APART = 0.5  # in radii: two particles of one species are not reported closer than this (the metric's hit distance)
+DEPTH = 1.4  # along the slicing axis, in radii: the same, with what the missing wedge adds
+COLUMN = 2.0  # along the slicing axis, in radii: no two spheres of a species lie closer on top of each other
 LABELLED = 0.866  # half the depth, in radii, in which a particle's cross-section is expected to be found
 
 
@@ -82,14 +83,16 @@ def link_boxes(
     experiment, member, model
         What the candidates' columns of these names hold.
     """
-    tables = [empty_candidates()]
-    for particle in particles:
-        tracks = link(boxes, particle.label, particle.radius / voxel_size)
-        position = to_angstrom(tracks.centre, voxel_size)
-        tables.append(
-            make_candidates(experiment, particle.name, position, tracks.score, member=member, model=model),
-        )
-    return concatenate(tables)
+    tracks = [link(boxes, particle.label, particle.radius / voxel_size) for particle in particles]
+    counts = [len(track.centre) for track in tracks]
+    return make_candidates(
+        experiment,
+        np.repeat(np.array([particle.name for particle in particles], object), counts),
+        to_angstrom(np.concatenate([np.empty((0, 3)), *(track.centre for track in tracks)]), voxel_size),
+        np.concatenate([np.empty(0), *(track.score for track in tracks)]),
+        member=member,
+        model=model,
+    )
 
 
 def link(
@@ -123,7 +126,8 @@ def link(
         centre = _means(point, confidence, owner, centre)
     owner = _owners(point * scale, centre * scale)
     slices, total, best = _per_slice(point[:, boxes.axis], confidence, owner, len(centre))
-    keep = _peaks(centre / (APART * radius), total)
+    scale[boxes.axis] = 1 / (COLUMN * radius)
+    keep = _peaks(centre * scale, total)
     return Tracks(centre[keep], slices[keep], expected, total[keep], best[keep])
 
 
@@ -197,7 +201,7 @@ def _per_slice(
     best = np.zeros(count)
     np.maximum.at(best, owner[leader], confidence[leader])
     return (
-        np.bincount(owner[leader], minlength=count),
-        np.bincount(owner[leader], confidence[leader], count),
+        np.bincount(owner[leader], minlength=count).astype(np.int64),
+        np.bincount(owner[leader], confidence[leader], count).astype(np.float64),
         best,
     )
