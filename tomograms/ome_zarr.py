@@ -50,7 +50,7 @@ class StoredVolume:
     source: str
     path: str
     shape: tuple[int, int, int]
-    chunks: tuple[int, int, int]
+    chunks: tuple[int, ...]
     separator: str
     voxel_size: float
 
@@ -110,10 +110,15 @@ def find_volume(store: Mapping[str, bytes], source: str) -> StoredVolume:
     size = scale * [UNITS[unit] for unit in units]
     if not (np.all(np.isfinite(size)) and size.min() > 0 and size.max() <= size.min() * 1.001):
         raise InputError(f"{source}/.zattrs: expected cubic voxels above 0 Å, but got {size.tolist()} Å (z, y, x)")
-    if np.dtype(array["dtype"]).kind not in "fiu":
-        raise InputError(f"{source}/{path}: expected numbers, but got the dtype {array['dtype']}")
+    try:
+        chunks, kind = tuple(int(n) for n in array["chunks"]), np.dtype(array["dtype"]).kind
+        valid = len(chunks) == 3 and min(chunks) >= 1 and array["zarr_format"] == 2
+    except (KeyError, TypeError, ValueError):
+        valid, chunks, kind = False, (), ""
+    if not valid or kind not in "fiu":
+        raise InputError(f"{source}/{path}/.zarray: expected an array of numbers in Zarr format 2, but got {array}")
     separator = array.get("dimension_separator", ".")
-    return StoredVolume(store, source, path, tuple(shape), tuple(array["chunks"]), separator, float(size.mean()))
+    return StoredVolume(store, source, path, tuple(shape), chunks, separator, float(size.mean()))
 
 
 def read_volume(stored: StoredVolume) -> NDArray[np.float32]:
@@ -128,21 +133,37 @@ def read_volume(stored: StoredVolume) -> NDArray[np.float32]:
     """
     import zarr
 
-    array = zarr.open_array(store=stored.store, path=stored.path, mode="r")
+    try:
+        array = zarr.open_array(store=stored.store, path=stored.path, mode="r")
+    except Exception as error:  # an unknown codec, among others
+        raise InputError(f"{stored.source}/{stored.path}: expected an array of Zarr format 2, but {error}") from None
     volume = np.empty(stored.shape, np.float32)
     for index, key in stored.chunk_keys():
         name = f"{stored.source}/{key}"
-        if key not in stored.store:
+        content = stored.store.get(key)
+        if content is None:
             raise InputError(f"{name}: expected a chunk of the volume {stored.shape}, but the file is missing")
-        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))
         try:
-            block = array.get_basic_selection(box)
+            block = _decode(array, bytes(content)).reshape(stored.chunks, order=array.order)
         except Exception as error:  # each codec has its own kind of error for damaged bytes
             raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
-        if not np.isfinite(block.sum(dtype=np.float64)) and not np.isfinite(block).all():
+        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))
+        target = volume[box]
+        target[...] = block[tuple(slice(n) for n in target.shape)]
+        if not np.isfinite(target.sum(dtype=np.float64)) and not np.isfinite(target).all():
             raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
-        volume[box] = block
     return volume
+
+
+def _decode(array: Any, content: bytes) -> NDArray[Any]:
+    """Return the values of a chunk as a flat array; damaged bytes raise some error."""
+    if array.compressor is not None:
+        if array.compressor.codec_id == "blosc" and len(content) != int.from_bytes(content[12:16], "little"):
+            raise ValueError(f"it has {len(content)} bytes, its header says otherwise")  # Blosc itself does not look
+        content = array.compressor.decode(content)
+    for codec in reversed(array.filters or []):
+        content = codec.decode(content)
+    return np.frombuffer(content, array.dtype)
 
 
 def fingerprint(stored: StoredVolume) -> str:

@@ -45,7 +45,7 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
     path = tmp_path / "a.json"
     write_json(path, {"b": 1, "a": 2})
     assert list(json.loads(path.read_text())) == ["a", "b"]
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(ValueError, match=r"JSON"):
         write_json(path, {"a": math.nan})
     assert read_json(path) == {"a": 2, "b": 1}
 
@@ -54,10 +54,10 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
 def test_what_is_not_json_is_named(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="a.json: expected JSON"):
+    with pytest.raises(InputError, match=r"a.json: expected JSON"):
         read_json(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="a.json: no such file"):
+    with pytest.raises(InputError, match=r"a.json: no such file"):
         read_json(tmp_path / "a.json")

@@ -1,0 +1,210 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tomograms.errors import InputError
+from tomograms.ome_zarr import find_volume, fingerprint, open_store, read_volume, write_volume
+
+SHAPE = (70, 20, 300)  # two chunks along z and two along x
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "denoised.zarr"
+    write_volume(path, np.random.default_rng(0).normal(size=SHAPE).astype(np.float32), 10.012444)
+    return path
+
+
+def find(path):
+    return find_volume(open_store(path), str(path))
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_round_trip(folder):
+    stored = find(folder)
+    assert (stored.shape, stored.voxel_size) == (SHAPE, 10.012444)
+    assert [key for _, key in stored.chunk_keys()] == ["0/0/0/0", "0/0/0/1", "0/1/0/0", "0/1/0/1"]
+    volume = read_volume(stored)
+    assert volume.dtype == np.float32
+    assert np.array_equal(volume, np.random.default_rng(0).normal(size=SHAPE).astype(np.float32))
+
+
+@given(
+    st.tuples(*[st.integers(1, 7)] * 3),
+    st.tuples(*[st.integers(1, 4)] * 3),
+    st.sampled_from(["/", "."]),
+    st.sampled_from(["<f4", ">f4", "<f8", "<f2", "<i2", "|u1"]),
+    st.sampled_from("CF"),
+)
+@settings(deadline=None, max_examples=25)
+def test_any_layout_reads_as_zarr_itself_reads_it(shape, chunks, separator, dtype, order):
+    store = {}
+    group = zarr.open_group(store, mode="w")
+    data = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
+    group.create_dataset("full", data=data, chunks=chunks, dimension_separator=separator, order=order, fill_value=None)
+    scale = [{"type": "scale", "scale": [2.0, 2.0, 2.0]}]
+    axes = [{"name": name} for name in "zyx"]
+    group.attrs["multiscales"] = [
+        {
+            "axes": axes,
+            "datasets": [{"path": "full", "coordinateTransformations": scale}],
+            "coordinateTransformations": [{"type": "scale", "scale": [3.0, 3.0, 3.0]}],
+        }
+    ]
+    stored = find_volume(store, "memory")
+    assert stored.voxel_size == 6.0
+    volume = read_volume(stored)
+    assert volume.dtype == np.float32
+    assert np.array_equal(volume, data)
+
+
+def test_nanometres_become_angstrom(folder):
+    def change(content):
+        for axis in content["multiscales"][0]["axes"]:
+            axis["unit"] = "nanometer"
+
+    edit(folder / ".zattrs", change)
+    assert find(folder).voxel_size == pytest.approx(100.12444)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.clear(), "expected OME-NGFF multiscales"),
+        (lambda c: c["multiscales"].clear(), "expected OME-NGFF multiscales"),
+        (lambda c: c["multiscales"][0].pop("axes"), "expected OME-NGFF multiscales"),
+        (lambda c: c["multiscales"][0].update(axes=list("zyx")), "expected OME-NGFF multiscales"),
+        (
+            lambda c: c["multiscales"][0]["datasets"][0].pop("coordinateTransformations"),
+            "expected OME-NGFF multiscales",
+        ),
+        (lambda c: c["multiscales"][0]["axes"].reverse(), "expected the axes z, y, x"),
+        (lambda c: c["multiscales"][0]["axes"][0].update(unit="parsec"), "expected axes in angstrom or nanometer"),
+        (lambda c: scale(c, [10, 10, 10.02]), "expected cubic voxels"),
+        (lambda c: scale(c, [0, 0, 0]), "expected cubic voxels"),
+        (lambda c: scale(c, [float("nan")] * 3), "expected cubic voxels"),
+        (lambda c: scale(c, [10, 10]), "expected the axes z, y, x with three scales"),
+        (lambda c: scale(c, ["a", 10, 10]), "expected OME-NGFF multiscales"),
+    ],
+)
+def test_wrong_metadata_are_named(folder, change, message):
+    edit(folder / ".zattrs", change)
+    with pytest.raises(InputError, match=f"denoised.zarr/.zattrs: {message}"):
+        find(folder)
+
+
+def scale(content, values):
+    content["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] = values
+
+
+def test_almost_cubic_voxels_are_averaged(folder):
+    edit(folder / ".zattrs", lambda content: scale(content, [10.0, 10.0, 10.009]))
+    assert find(folder).voxel_size == pytest.approx((10 + 10 + 10.009) / 3)
+
+
+@pytest.mark.parametrize("name", [".zattrs", "0/.zarray"])
+def test_missing_and_broken_metadata_files(folder, name):
+    (folder / name).write_text("{")
+    with pytest.raises(InputError, match=f"{name}: expected JSON"):
+        find(folder)
+    (folder / name).write_text("[]")
+    with pytest.raises(InputError, match=f"{name}: expected a JSON object"):
+        find(folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: no such file"):
+        find(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": [20, 300]}, r"expected a 3D volume \(z, y, x\), but got the shape \[20, 300\]"),
+        ({"shape": [1, 70, 20, 300]}, "expected a 3D volume"),
+        ({"shape": [0, 20, 300]}, "expected a 3D volume"),
+        ({"dtype": "|S4"}, "expected an array of numbers"),
+        ({"dtype": [["a", "<f4"]]}, "expected an array of numbers"),
+        ({"chunks": [0, 20, 300]}, "expected an array of numbers"),
+        ({"chunks": [20, 300]}, "expected an array of numbers"),
+        ({"chunks": None}, "expected an array of numbers"),
+        ({"zarr_format": 3}, "expected an array of numbers in Zarr format 2"),
+    ],
+)
+def test_an_array_that_is_no_volume(folder, change, message):
+    edit(folder / "0" / ".zarray", lambda content: content.update(change))
+    with pytest.raises(InputError, match=f"denoised.zarr.*{message}"):
+        find(folder)
+
+
+def test_zarr_format_3_is_recognised(tmp_path):
+    path = tmp_path / "denoised.zarr"
+    path.mkdir()
+    (path / "zarr.json").write_text("{}")
+    with pytest.raises(InputError, match=r"denoised.zarr: expected Zarr format 2, but got format 3"):
+        find(path)
+
+
+def test_a_missing_chunk(folder):
+    (folder / "0/1/0/1").unlink()
+    with pytest.raises(InputError, match=r"denoised.zarr/0/1/0/1: expected a chunk .* missing"):
+        read_volume(find(folder))
+
+
+@pytest.mark.parametrize("kept", [0, 7, 16, 100, -1])
+def test_a_truncated_chunk(folder, kept):
+    chunk = folder / "0/1/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"denoised.zarr/0/1/0/0: expected an intact chunk"):
+        read_volume(find(folder))
+
+
+def test_an_unknown_codec(folder):
+    edit(folder / "0" / ".zarray", lambda content: content["compressor"].update(id="mystery"))
+    with pytest.raises(InputError, match=r"denoised.zarr/0: expected an array of Zarr format 2, but .*mystery"):
+        read_volume(find(folder))
+
+
+def test_an_uncompressed_chunk_that_is_too_short(tmp_path):
+    write_volume(tmp_path / "a.zarr", np.ones(SHAPE, np.float32), 10.0)
+    edit(tmp_path / "a.zarr" / "0" / ".zarray", lambda content: content.update(compressor=None))
+    with pytest.raises(InputError, match=r"a.zarr/0/0/0/0: expected an intact chunk"):
+        read_volume(find(tmp_path / "a.zarr"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_voxel_that_is_not_finite(tmp_path, value):
+    volume = np.zeros(SHAPE, np.float32)
+    volume[65, 3, 290] = value
+    write_volume(tmp_path / "wbp.zarr", volume, 10.0)
+    with pytest.raises(InputError, match=r"wbp.zarr/0/1/0/1: expected finite voxels, but got NaN or infinity"):
+        read_volume(find(tmp_path / "wbp.zarr"))
+
+
+def test_large_finite_values_are_not_taken_for_infinity(tmp_path):
+    write_volume(tmp_path / "a.zarr", np.full((3, 4, 5), 3e38, np.float32), 10.0)
+    assert np.all(read_volume(find(tmp_path / "a.zarr")) == np.float32(3e38))
+
+
+def test_the_fingerprint_follows_every_byte(folder, tmp_path):
+    first = fingerprint(find(folder))
+    assert fingerprint(find(folder)) == first
+    moved = tmp_path / "elsewhere" / "wbp.zarr"
+    shutil.copytree(folder, moved)
+    assert fingerprint(find(moved)) == first
+    chunk = moved / "0/1/0/1"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+    assert fingerprint(find(moved)) != first
+    shutil.copytree(folder, moved, dirs_exist_ok=True)
+    edit(moved / ".zattrs", lambda content: scale(content, [9.0] * 3))
+    assert fingerprint(find(moved)) != first
