@@ -1,7 +1,7 @@
 """Boxes of neighbouring slices become particles: 3D centroids that keep a score.
 
-A sphere of radius R shows in a stack of slices as boxes around one point, in 2R of depth; the missing wedge draws it out
-further. So each box asks how much confidence lies around it within such an ellipsoid; the boxes with the most support
+A sphere of radius R shows in a stack of slices as boxes around one point, in 2R of depth; the missing wedge draws it
+out further. So each box asks how much confidence lies around it within such an ellipsoid; the boxes with most support
 are the particles, every box belongs to the nearest of them, and what is left above and below a better one, where no
 second sphere fits, is dropped. Unlike chains from slice to slice, this neither merges two particles that lie on top of
 each other nor breaks where a slice is missed, and it treats weak boxes like strong ones, so that long low-score tails
