@@ -1,18 +1,16 @@
 """A whole small project: a data set in Kaggle's layout and a finished cross-validation of two fake members."""
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ensemble.calibration import Calibration
-from ensemble.clustering import FusionRule
-from ensemble.ensemble import Ensemble
+from ensemble.clustering import average_models
+from ensemble.fitting import fit_ensemble
 from evaluation.folds import Fold
 from evaluation.run_directory import create_run, folds_to_records, open_run
-from evaluation.thresholds import fit_thresholds
 from models import registry
 from postproc.candidates import write_candidates
 from postproc.convert import to_candidates
@@ -86,22 +84,9 @@ def write_tiny_run(path, dataset):
                 output, CZII, VOXEL_SIZE, experiment=tomogram.name, member=member, model=f"{fold.name}/{member}-8620"
             )
             write_candidates(job / "candidates.parquet", table)
-    write_json(path / "ensemble.json", {"ensemble": fit_tiny_ensemble(run).to_record()})
-
-
-def fit_tiny_ensemble(run):
-    """Return an ensemble whose thresholds, and nothing else, were fitted."""
-    names = run.members
-    ensemble = Ensemble(
-        names,
-        CZII,
-        {p.name: dict.fromkeys(names, Calibration()) for p in CZII},
-        {p.name: FusionRule(dict.fromkeys(names, 1.0), 0.5, dict.fromkeys(names, 100.0)) for p in CZII},
-        {p.name: Calibration() for p in CZII},
-        {p.name: 0.0 for p in CZII},
-    )
-    thresholds = fit_thresholds(run.truth(), ensemble.apply(run.candidates()), CZII)
-    return replace(ensemble, thresholds=thresholds)
+    candidates = average_models(run.candidates(), CZII, len(run.seeds))
+    ensemble = fit_ensemble(truth, candidates, particles=CZII, members=run.members, tuning=None)
+    write_json(path / "ensemble.json", {"ensemble": ensemble.to_record()})
 
 
 @pytest.fixture(scope="session")
