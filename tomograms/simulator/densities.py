@@ -90,12 +90,13 @@ def _finish(name: str, spectrum: NDArray[np.complex64], voxel_size: float) -> Sp
     frequency, half = np.fft.fftfreq(size), np.fft.rfftfreq(size)
     square = frequency[:, None, None] ** 2 + frequency[:, None] ** 2 + half**2
     envelope = np.where(square <= 0.25, np.exp(np.log(NYQUIST_AMPLITUDE) * square / 0.25), 0)
-    density = np.fft.fftshift(np.fft.irfftn(spectrum * envelope, s=(size,) * 3)).astype(np.float32)
+    density = np.fft.fftshift(np.fft.irfftn(spectrum * envelope, s=(size,) * 3, axes=(0, 1, 2))).astype(np.float32)
     return Species(name, density, _outline(density, voxel_size))
 
 
 def _outline(density: NDArray[np.float32], voxel_size: float) -> NDArray[np.float64]:
     """Return the centres (xyz, Å, from the box's centre) of the voxels that hold the particle, inner holes included."""
-    inside = ndimage.binary_fill_holes(density > 0.25 * np.percentile(density[density > 0.1 * density.max()], 90))
+    inside = density > 0.25 * np.percentile(density[density > 0.1 * density.max()], 90)
+    inside |= ndimage.binary_fill_holes(ndimage.binary_closing(inside, iterations=2))
     index = np.argwhere(inside) - len(density) // 2
     return index[:, ::-1].astype(np.float64) * voxel_size

@@ -72,10 +72,13 @@ def back_project(images: torch.Tensor, tilts: Tilts, shape: tuple[int, int, int]
         column = (left.long() + first)[..., None] + torch.arange(2, device=images.device)
         value = torch.stack([1 - (seen - left), seen - left], dim=-1)
         row = torch.arange(len(seen) + 1, device=images.device) * (2 * number)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants(False):
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
             matrix = torch.sparse_csr_tensor(
-                row.int(), column.reshape(-1).int(), value.reshape(-1), size=(len(seen), number * width)
+                row.int(),
+                column.reshape(-1).int(),
+                value.reshape(-1),
+                size=(len(seen), number * width),
             )
         planes = (matrix @ pixels).view(len(z), length, height)
         volume[start : start + len(z)] = planes.transpose(1, 2)

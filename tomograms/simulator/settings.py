@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
 
 import numpy as np
 
@@ -14,16 +13,14 @@ Range = tuple[float, float]
 REFERENCE_SHAPE = (184, 630, 630)
 REFERENCE_VOXEL_SIZE = 10.012444
 
-CZII_COUNTS: Mapping[str, Range] = MappingProxyType(
-    {
-        "apo-ferritin": (35, 95),
-        "beta-amylase": (9, 21),
-        "beta-galactosidase": (11, 24),
-        "ribosome": (23, 74),
-        "thyroglobulin": (28, 49),
-        "virus-like-particle": (9, 29),
-    }
-)
+CZII_COUNTS: Mapping[str, Range] = {
+    "apo-ferritin": (35, 95),
+    "beta-amylase": (9, 21),
+    "beta-galactosidase": (11, 24),
+    "ribosome": (23, 74),
+    "thyroglobulin": (28, 49),
+    "virus-like-particle": (9, 29),
+}
 """True particles in a training tomogram of the competition (smallest and largest of seven)."""
 
 

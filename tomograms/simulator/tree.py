@@ -60,8 +60,7 @@ def write_tree(
             volume, voxel_size = tomogram.volume, tomogram.voxel_size
             write_run(root, split, name, volume=volume, voxel_size=voxel_size, picks=by_name)
             task.update(number + 1, note=name)
-        record = asdict(settings) | {"counts": dict(settings.counts), "seed": seed, "shape": shape}
-        write_json(root / SIMULATED, record)
+        write_json(root / SIMULATED, asdict(settings) | {"seed": seed, "shape": shape})
         task.finish()
 
 
