@@ -55,8 +55,8 @@ class UNetSettings:
         ``auto``, ``bf16``, ``fp16`` or ``fp32``.
     """
 
-    steps: int = 600
-    epoch_steps: int = 60
+    steps: int = 500
+    epoch_steps: int = 50
     batch: int = 2
     crop: tuple[int, int, int] = (64, 96, 96)
     around_picks: float = 0.7
@@ -65,13 +65,13 @@ class UNetSettings:
     tversky_beta: float = 0.7
     tversky_share: float = 0.5
     positive_weight: float = 8.0
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     weight_decay: float = 1e-2
     warmup: float = 0.1
     ema: float = 0.99
     stem: int = 24
-    channels: tuple[int, ...] = (48, 64, 80, 80)
-    strides: tuple[int, ...] = (2, 2, 1)
+    channels: tuple[int, ...] = (32, 48, 64, 80)
+    strides: tuple[int, ...] = (1, 2, 2)
     residual_units: int = 1
     norm: str = "INSTANCE"
     window: tuple[int, int, int] = (192, 256, 256)
@@ -82,7 +82,7 @@ class UNetSettings:
 
 FULL = UNetSettings(steps=20_000, epoch_steps=500, batch=8, crop=(96, 128, 128), views=8, overlap=0.5, ema=0.999)
 SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=150, epoch_steps=25, crop=(48, 96, 96))
+DEMO = replace(SHORT, steps=120, epoch_steps=20, crop=(48, 96, 96))
 
 
 class UNetMember:
@@ -168,6 +168,7 @@ class UNetPredictor:
     def __init__(self, network: HalfResolutionUNet, settings: UNetSettings, classes: int, device: torch.device) -> None:
         self.network = network.to(device).eval()
         self.settings = settings
+        self.views = settings.views
         self.classes = classes
         self.device = device
 
@@ -190,7 +191,7 @@ class UNetPredictor:
                 overlap=settings.overlap,
                 stride=STRIDE,
                 multiple=self.network.multiple,
-                views=settings.views,
+                views=self.views,
                 device=self.device,
             )
         return ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))
