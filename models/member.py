@@ -26,7 +26,16 @@ class Watch:
 
 
 class Predictor(Protocol):
-    """A trained network, ready for tomograms."""
+    """A trained network, ready for tomograms.
+
+    Attributes
+    ----------
+    views
+        How many mirrored or turned views of a tomogram are averaged: a power of 2, which may be lowered between two
+        tomograms when time runs short.
+    """
+
+    views: int
 
     def predict(self, tomogram: Tomogram) -> ClassMaps | SliceBoxes:
         """Return what the network predicts; ``tomogram.volume`` is normalised."""

@@ -33,6 +33,7 @@ class YoloPredictor:
         self, network: torch.nn.Module, labels: NDArray[np.int16], settings: YoloSettings, device: torch.device
     ):
         self.settings = settings
+        self.views = settings.tta
         self.labels = labels
         self.device = device
         self.dtype = compute_dtype(device, settings.precision)
@@ -81,7 +82,7 @@ class YoloPredictor:
 
     def _views(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
         # The mean over mirrored and transposed views, anchor by anchor: each view maps the grids on themselves.
-        side, views = pixels.shape[-1], range(self.settings.tta)
+        side, views = pixels.shape[-1], range(self.views)
         found = [undo(self.network(turn(pixels, view))[0].float(), view, side) for view in views]
         return torch.stack(found).mean(dim=0)
 
