@@ -33,7 +33,7 @@ class YoloPredictor:
         self, network: torch.nn.Module, labels: NDArray[np.int16], settings: YoloSettings, device: torch.device
     ):
         self.settings = settings
-        self.views = settings.tta
+        self.views = settings.views
         self.labels = labels
         self.device = device
         self.dtype = compute_dtype(device, settings.precision)

@@ -49,7 +49,7 @@ class YoloSettings:
         Epochs between looks at the held-out tomogram, and voxels between the slices that are looked at.
     confidence, nms_iou, max_boxes
         Boxes of lower confidence are dropped; boxes of one class that overlap more are one; most boxes a slice.
-    tta
+    views
         Views of each slice at prediction: 1, or 2, 4, 8 with flips and transposition.
     precision
         ``auto``, ``bf16``, ``fp16`` or ``fp32``.
@@ -99,7 +99,7 @@ class YoloSettings:
     confidence: float = 0.003
     nms_iou: float = 0.5
     max_boxes: int = 300
-    tta: int = 1
+    views: int = 1
     precision: str = "auto"
     keep_images: bool = False
 
@@ -147,7 +147,7 @@ def check_settings(settings: YoloSettings) -> None:
     rules += [
         ("network", settings.network in NETWORKS, f"one of {', '.join(NETWORKS)}"),
         ("optimizer", settings.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
-        ("tta", settings.tta in (1, 2, 4, 8), "1, 2, 4 or 8"),
+        ("views", settings.views in (1, 2, 4, 8), "1, 2, 4 or 8"),
         ("gap", settings.gap >= 0, "a value of at least 0"),
     ]
     for name, holds, rule in rules:

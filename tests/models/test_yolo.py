@@ -221,7 +221,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         ("epochs", 0),
         ("zoom", 0.0),
         ("mosaic", 1.5),
-        ("tta", 3),
+        ("views", 3),
         ("gap", -1),
     ],
 )
