@@ -14,12 +14,24 @@ from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
 from submissions.inference import Prediction
 from submissions.predict import one_per_member
+from tomograms.files import read_json
 
 
 def members_in_use(ensemble: Ensemble, run: RunDirectory) -> tuple[str, ...]:
-    """Return the run's members that have a weight for some species; the others need not be predicted."""
+    """Return the run's members that have a weight for some species, the strongest first.
+
+    The strongest is the one with the best nested score in ``ensemble.json``, or, if that tells none, the largest share
+    of weights, species counting by their weight in the metric. The members without weight need not be predicted.
+    """
     active = {member for fusion in ensemble.fusions.values() for member in fusion.active}
-    return tuple(member for member in ensemble.members if member in active and member in run.members)
+    scores = read_json(run.path / FILE).get("scores", {})
+    share = dict.fromkeys(ensemble.members, 0.0)
+    for particle in ensemble.particles:
+        weights = ensemble.fusions[particle.name].weights
+        for member, weight in weights.items():
+            share[member] += particle.weight * weight / sum(weights.values())
+    merit = {member: (scores.get(member, {}).get("nested", 0.0), share[member]) for member in active}
+    return tuple(sorted(active & set(run.members), key=lambda member: (*(-m for m in merit[member]), member)))
 
 
 def restrict(ensemble: Ensemble, members: Collection[str]) -> Ensemble:

@@ -1,11 +1,12 @@
-"""All test tomograms, one after the other: what was predicted before is read, the rest predicted and kept.
+"""One tomogram with all members: what was predicted before is read, the rest predicted and kept.
 
 A tomogram that cannot be read, or a member that fails on it, is reported and does not end the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,8 +15,9 @@ import pandas as pd
 from evaluation.run_directory import RunDirectory
 from models.member import Predictor
 from postproc.candidates import concatenate
+from submissions.budget import Plan
 from submissions.predict import load_models, predict_member
-from submissions.store import Store, prediction_key, weights_key
+from submissions.store import Store, Stored, prediction_key, weights_key
 from tomograms.dataset import Dataset
 from tomograms.tomogram import Tomogram
 
@@ -29,7 +31,7 @@ class Failure:
     experiment
         The tomogram.
     member
-        The member that failed on it; empty if the tomogram itself could not be read.
+        The member that failed on it; empty if the tomogram as a whole did.
     reason
         The error's message.
     """
@@ -45,24 +47,39 @@ class Failure:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One tomogram's candidates.
+    """What is known of one tomogram.
 
     Attributes
     ----------
     experiment
         The tomogram.
-    candidates
-        Of every member that worked, single models and averaged (see `submissions.predict.predict_member`).
-    members
-        The members that worked.
+    stored
+        By member that worked.
     failures
         What did not.
+    rest
+        Seconds of everything but the members' predictions; ``None`` if none was made.
     """
 
     experiment: str
-    candidates: pd.DataFrame
-    members: tuple[str, ...]
+    stored: Mapping[str, Stored]
     failures: tuple[Failure, ...] = ()
+    rest: float | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members that worked."""
+        return tuple(sorted(self.stored))
+
+    @property
+    def candidates(self) -> pd.DataFrame:
+        """Every member's candidates, single models' and averaged (see `submissions.predict.predict_member`)."""
+        return concatenate([stored.candidates for stored in self.stored.values()])
+
+
+def failed(experiment: str, reason: str) -> Prediction:
+    """Return the prediction of a tomogram that failed as a whole."""
+    return Prediction(experiment, {}, (Failure(experiment, "", reason),))
 
 
 @dataclass
@@ -86,6 +103,7 @@ class Inference:
     store: Store
     device: str
     _models: dict[str, dict[str, Predictor]] = field(default_factory=dict, init=False)
+    _full: dict[str, int] = field(default_factory=dict, init=False)
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
@@ -102,79 +120,96 @@ class Inference:
         """
         if member not in self._models:
             self._models[member] = load_models(self.run, member, device=self.device)
+            self._full[member] = max(model.views for model in self._models[member].values())
         return self._models[member]
 
+    def stored(self, experiment: str, *, members: Iterable[str]) -> dict[str, Stored]:
+        """Return what some members predicted before, by member."""
+        found = {}
+        for member in members:
+            key = prediction_key(self.dataset, experiment, self.weights[member])
+            if (stored := self.store.read(experiment, member, key)) is not None:
+                found[member] = stored
+        return found
+
     def predict(
-        self, experiment: str, *, members: Sequence[str], advance: Callable[[str], None] = lambda note: None
+        self,
+        experiment: str,
+        plan: Plan,
+        *,
+        accept_poorer: bool = False,
+        advance: Callable[[str], None] = lambda note: None,
     ) -> Prediction:
-        """Return the candidates of some members in one tomogram, and keep them.
+        """Return the candidates in one tomogram, and keep them.
+
+        Parameters
+        ----------
+        experiment
+            The tomogram.
+        plan
+            Which members, and how many views.
+        accept_poorer
+            Take what an earlier, interrupted run with a time budget has made, also where it was poorer than ``plan``.
+        advance
+            Told of each model that is done.
 
         Raises
         ------
         InputError
             If a member's models cannot be loaded: that is no fault of the tomogram.
         """
+        start = time.perf_counter()
         weights = self.weights
-        tables: dict[str, pd.DataFrame] = {}
         failures = []
+        spent = 0.0
         try:
-            keys = {m: prediction_key(self.dataset, experiment, weights[m]) for m in members}
-            for member in members:
-                if (stored := self.store.read(experiment, member, keys[member])) is not None:
-                    tables[member] = stored
-            missing = [member for member in members if member not in tables]
-            tomogram = self.dataset.tomogram(experiment) if missing else None
-        except Exception as error:  # whatever is wrong with this tomogram, the others may be right
-            return Prediction(experiment, concatenate([]), (), (Failure(experiment, "", _line(error)),))
-        for member in missing:
-            models = self.models(member)
-            try:
-                tables[member] = self._one(tomogram, models, member, advance)
-            except Exception as error:  # a member that fails on one tomogram may work on the others
-                failures.append(Failure(experiment, member, _line(error)))
+            found = self.stored(experiment, members=weights)
+            members: Sequence[str] = plan.members
+            if accept_poorer and found:
+                members = sorted({member for stored in found.values() for member in stored.members})
+                kept = {member: stored for member, stored in found.items() if member in members}
             else:
-                self.store.write(experiment, member, keys[member], tables[member])
-        return Prediction(experiment, concatenate(list(tables.values())), tuple(sorted(tables)), tuple(failures))
-
-    def stored(self, experiment: str, *, members: Sequence[str]) -> Prediction | None:
-        """Return what was predicted before; ``None`` if that is nothing."""
-        volume = self.dataset
-        tables = {
-            member: table
-            for member in members
-            if (table := self.store.read(experiment, member, prediction_key(volume, experiment, self.weights[member])))
-            is not None
-        }
-        if not tables:
-            return None
-        return Prediction(experiment, concatenate(list(tables.values())), tuple(sorted(tables)))
+                kept = {m: s for m, s in found.items() if m in members and s.views >= plan.views(s.full)}
+            missing = [member for member in members if member not in kept]
+            if not missing:
+                return Prediction(experiment, kept)
+            keys = {m: prediction_key(self.dataset, experiment, weights[m]) for m in missing}
+            tomogram = self.dataset.tomogram(experiment)
+        except Exception as error:  # whatever is wrong with this tomogram, the others may be right
+            return failed(experiment, in_a_line(error))
+        for member in missing:
+            self.models(member)
+            begin = time.perf_counter()
+            try:
+                candidates, views = self._one(tomogram, member, plan, advance)
+            except Exception as error:  # a member that fails on one tomogram may work on the others
+                failures.append(Failure(experiment, member, in_a_line(error)))
+            else:
+                seconds = time.perf_counter() - begin
+                kept[member] = Stored(candidates, views, self._full[member], tuple(members), seconds)
+                self.store.write(experiment, member, keys[member], kept[member])
+            spent += time.perf_counter() - begin
+        return Prediction(experiment, kept, tuple(failures), time.perf_counter() - start - spent)
 
     def _one(
-        self, tomogram: Tomogram | None, models: Mapping[str, Predictor], member: str, advance: Callable[[str], None]
-    ) -> pd.DataFrame:
-        assert tomogram is not None
-        return predict_member(
+        self, tomogram: Tomogram, member: str, plan: Plan, advance: Callable[[str], None]
+    ) -> tuple[pd.DataFrame, int]:
+        """Return one member's candidates and how many views were averaged."""
+        models = self.models(member)
+        views = plan.views(self._full[member])
+        for model in models.values():
+            model.views = views
+        table = predict_member(
             tomogram,
             models,
             particles=self.run.particles,
             member=member,
             advance=lambda name: advance(f"{tomogram.name} {name}"),
         )
+        return table, views
 
 
-def predict_all(
-    inference: Inference,
-    experiments: Sequence[str],
-    *,
-    members: Sequence[str],
-    advance: Callable[[str], None] = lambda note: None,
-) -> Iterator[Prediction]:
-    """Yield one prediction a tomogram; ``advance`` is told of each model that is done."""
-    for experiment in experiments:
-        yield inference.predict(experiment, members=members, advance=advance)
-
-
-def _line(error: Exception) -> str:
+def in_a_line(error: BaseException) -> str:
     """Return an error as one line that says what it is."""
     text = " ".join(str(error).split())
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}".rstrip(": ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from tomograms.errors import InputError, run_command
 if TYPE_CHECKING:
     import pandas as pd
 
+    from submissions.budget import Budget, Plan
     from submissions.copick_export import CopickTarget
     from submissions.fusion import Fusion
     from submissions.inference import Inference, Prediction
@@ -51,7 +53,14 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--user", default="ensemble", help="whose picks they are (default: ensemble)")
     options.add_argument("--session", default="1", help="in which session (default: 1)")
     options.add_argument("--overwrite", action="store_true", help="replace copick picks of this user and session")
-    options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
+    options.add_argument("--budget", metavar="TIME", help="11h, 90m or 45s: drop views, then members, to end in time")
+    options.add_argument("--expect", type=int, metavar="N", help="keep the budget as if there were N tomograms")
+    options.add_argument(
+        "--device",
+        nargs="+",
+        default=["auto"],
+        help="cpu or cuda:N; of several each gets a process (default: auto, every GPU, or else the CPU)",
+    )
     options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     return options
 
@@ -60,14 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser().parse_args(argv)
 
+    from submissions.budget import Budget, ladder, parse_duration
     from submissions.copick_export import CopickTarget
     from submissions.fusion import load_fusion, members_in_use
     from submissions.inference import Inference
     from submissions.inputs import extents_of, find_run, names_to_predict, open_data
     from submissions.store import Store
     from submissions.submission import read_submission
-    from tomograms.console import console
+    from submissions.workers import find_devices
+    from tomograms.console import console, duration
 
+    limit = None if arguments.budget is None else parse_duration(arguments.budget)
     run = find_run(arguments.runs, arguments.run)
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
@@ -83,8 +95,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         markup=False,
         soft_wrap=True,
     )
-    inference = Inference(run, dataset, Store(run.path / "test"), arguments.device)
-    predictions, picks = predict(inference, fusion, names, members=members, path=path)
+    devices = find_devices(arguments.device)
+    inference = Inference(run, dataset, Store(run.path / "test"), devices[0])
+    total = max(len(names), arguments.expect or 0)
+    budget = Budget(limit, ladder(members), total, len(devices), time.monotonic)
+    if limit is not None:
+        order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
+        console().print(
+            f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}", soft_wrap=True
+        )
+    predictions, picks = predict(inference, fusion, names, budget=budget, devices=devices, path=path)
     done = [prediction.experiment for prediction in predictions if prediction.members]
     if not done:
         raise InputError(f"no test tomogram could be predicted; the first: {predictions[0].failures[0]}")
@@ -105,14 +125,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def predict(
-    inference: Inference, fusion: Fusion, names: Sequence[str], *, members: Sequence[str], path: Path
+    inference: Inference, fusion: Fusion, names: Sequence[str], *, budget: Budget, devices: Sequence[str], path: Path
 ) -> tuple[list[Prediction], pd.DataFrame]:
     """Predict tomogram by tomogram, the submission being written anew after each; return also its rows with scores."""
     from evaluation.thresholds import apply_thresholds
     from postproc.candidates import concatenate, empty_candidates
-    from submissions.inference import predict_all
     from submissions.inputs import extents_of
     from submissions.submission import settle, write_submission
+    from submissions.workers import predict_all
     from tomograms.console import Progress, console
 
     if not path.exists():
@@ -125,7 +145,13 @@ def predict(
         def advance(note: str) -> None:
             task.update(len(predictions), note=note)
 
-        for prediction in predict_all(inference, names, members=members, advance=advance):
+        def changed(experiment: str, plan: Plan) -> None:
+            dropped = plan.describe(budget.plans[0].members)
+            console().print(f"time budget: from {experiment} on, dropped: {dropped}", markup=False, soft_wrap=True)
+
+        for prediction in predict_all(
+            inference, names, budget=budget, devices=devices, advance=advance, changed=changed
+        ):
             for failure in prediction.failures:
                 console().print(f"failed: {failure}", markup=False, soft_wrap=True)
             kept = apply_thresholds(fusion.fused(prediction), fusion.ensemble.thresholds)

@@ -22,25 +22,57 @@ from tomograms.ome_zarr import fingerprint
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A prediction that was kept.
+
+    Attributes
+    ----------
+    candidates
+        See `submissions.predict.predict_member`.
+    views, full
+        How many test-time views were averaged, of how many.
+    members
+        Those that were to predict this tomogram; fewer than all where time ran short.
+    seconds
+        What the prediction took.
+    """
+
+    candidates: pd.DataFrame
+    views: int
+    full: int
+    members: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Store:
     """The test candidates of one run (``path`` is ``runs/NAME/test``)."""
 
     path: Path
 
-    def read(self, experiment: str, member: str, key: Mapping[str, Any]) -> pd.DataFrame | None:
-        """Return a member's candidates in a tomogram, or ``None`` if there are none that were made from ``key``."""
+    def read(self, experiment: str, member: str, key: Mapping[str, Any]) -> Stored | None:
+        """Return a member's prediction of a tomogram, or ``None`` if there is none that was made from ``key``."""
         table, card = self._files(experiment, member)
         try:
-            return read_candidates(table) if read_json(card) == key else None
-        except InputError:
+            record = read_json(card)
+            if record["key"] != key:
+                return None
+            cost = record["views"], record["full"], tuple(record["members"]), record["seconds"]
+            return Stored(read_candidates(table), *cost)
+        except (InputError, KeyError, TypeError):
             return None
 
-    def write(self, experiment: str, member: str, key: Mapping[str, Any], candidates: pd.DataFrame) -> None:
-        """Keep a member's candidates in a tomogram; the key is written last and removed first."""
+    def begun(self, experiment: str) -> bool:
+        """Return whether anything is kept of a tomogram, whatever it was made from."""
+        return (self.path / experiment).is_dir()
+
+    def write(self, experiment: str, member: str, key: Mapping[str, Any], stored: Stored) -> None:
+        """Keep a member's prediction of a tomogram; what it was made from is written last and removed first."""
         table, card = self._files(experiment, member)
         card.unlink(missing_ok=True)
-        write_candidates(table, candidates)
-        write_json(card, key)
+        write_candidates(table, stored.candidates)
+        record = {name: getattr(stored, name) for name in ("views", "full", "members", "seconds")}
+        write_json(card, {"key": dict(key), **record})
 
     def _files(self, experiment: str, member: str) -> tuple[Path, Path]:
         folder = self.path / experiment

@@ -91,10 +91,12 @@ def tables_of(
     name: str, held_out: Sequence[str], layers: Layers, inference: Inference, *, members: Sequence[str]
 ) -> dict[str, pd.DataFrame] | None:
     """Return what is reported in a tomogram, by column; ``None`` if nothing has been predicted there."""
+    from submissions.inference import Prediction
+
     if name in held_out:
         return layers.held_out(name)
-    prediction = inference.stored(name, members=members)
-    return None if prediction is None else layers.test(prediction)
+    stored = inference.stored(name, members=members)
+    return layers.test(Prediction(name, stored)) if stored else None
 
 
 def truth_of(dataset: Dataset, name: str) -> pd.DataFrame | None:

@@ -4,6 +4,8 @@ What they "learn" is a JSON file called weights.safetensors: where the truth lie
 """
 
 import json
+import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +29,6 @@ class Knowledge:
     particles: tuple
     seed: int
     sight: float
-    views: int = 1
 
     def rows(self, tomogram):
         """Return (row, strength, index) of what this model sees: most of the truth and some that is not there."""
@@ -58,12 +59,15 @@ class FakeMember:
 
 class MapsPredictor:
     calls = 0
+    work = 0
 
     def __init__(self, known):
         self.known = known
+        self.views = 4
 
     def predict(self, tomogram):
-        type(self).calls += 1
+        MapsPredictor.calls += 1
+        MapsPredictor.work += self.views
         shape = [n // STRIDE for n in tomogram.volume.shape]
         logits = np.full((1 + len(self.known.particles), *shape), -8.0)
         grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
@@ -80,9 +84,12 @@ class BoxesPredictor:
 
     def __init__(self, known):
         self.known = known
+        self.views = 1
 
     def predict(self, tomogram):
-        type(self).calls += 1
+        BoxesPredictor.calls += 1
+        if os.environ.get("KILL_ME_ON") == tomogram.name:
+            os.kill(os.getpid(), signal.SIGKILL)
         boxes = []
         depth = tomogram.volume.shape[0]
         for particle, strength, (z, y, x) in self.known.rows(tomogram):

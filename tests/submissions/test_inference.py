@@ -3,13 +3,15 @@ import shutil
 import pandas as pd
 import pytest
 
-from submissions.inference import Inference, predict_all
+from submissions.budget import Plan
+from submissions.inference import Inference
 from submissions.store import Store, prediction_key, weights_key
 from tests.submissions.conftest import RUN, TEST
 from tests.submissions.fakes import BoxesPredictor, MapsPredictor
 from tomograms.errors import InputError
 
 STORE = RUN / "test"
+PLAN = Plan(("boxes", "maps"))
 
 
 def calls():
@@ -21,7 +23,8 @@ def inference(project, path="store"):
 
 
 def everything(project, path="store"):
-    return list(predict_all(inference(project, path), TEST, members=("boxes", "maps")))
+    machine = inference(project, path)
+    return [machine.predict(name, PLAN) for name in TEST]
 
 
 def damage(project, experiment):
@@ -49,9 +52,7 @@ def test_what_was_predicted_is_read_and_equal(predicted):
 
 def test_cut_off_after_one_tomogram_and_begun_again(predicted):
     whole = everything(predicted, STORE)
-    interrupted = predict_all(inference(predicted), TEST, members=("boxes", "maps"))
-    next(interrupted)
-    interrupted.close()
+    inference(predicted).predict(TEST[0], PLAN)
     again = everything(predicted)
     assert calls() == (4, 4)
     for a, b in zip(whole, again, strict=True):
@@ -130,5 +131,34 @@ def test_a_member_that_fails_is_reported_and_the_others_go_on(project, monkeypat
 
 def test_progress_names_tomogram_and_model(project):
     seen = []
-    list(predict_all(inference(project), TEST[:1], members=("boxes", "maps"), advance=seen.append))
+    inference(project).predict("TS_8", PLAN, advance=seen.append)
     assert len(seen) == 4 and seen[0] == "TS_8 TS_1/boxes-8620"
+
+
+def test_fewer_views_and_members(project):
+    machine = inference(project)
+    MapsPredictor.work = 0
+    prediction = machine.predict("TS_8", Plan(("maps",), halvings=1))
+    assert prediction.members == ("maps",) and calls() == (2, 0) and MapsPredictor.work == 2 * 2
+    stored = prediction.stored["maps"]
+    assert (stored.views, stored.full, stored.members) == (2, 4, ("maps",))
+    assert machine.predict("TS_8", Plan(("maps",), halvings=2)).stored["maps"].views == 2  # better than asked for
+    assert calls() == (2, 0)
+    MapsPredictor.work = 0
+    assert machine.predict("TS_8", PLAN).stored["maps"].views == 4
+    assert calls() == (4, 2) and MapsPredictor.work == 2 * 4
+
+
+def test_what_a_time_budget_has_made_poorer_is_kept_while_there_is_one(project):
+    machine = inference(project)
+    machine.predict("TS_8", Plan(("maps",), halvings=2))
+    again = machine.predict("TS_8", PLAN, accept_poorer=True)
+    assert again.members == ("maps",) and calls() == (2, 0) and again.rest is None
+    assert machine.predict("TS_9", PLAN, accept_poorer=True).members == ("boxes", "maps")
+
+
+def test_cut_off_between_two_members_of_a_budgets_plan(project):
+    machine = inference(project)
+    machine.predict("TS_8", PLAN)
+    (project.root / "store" / "TS_8" / "maps.json").unlink()
+    assert machine.predict("TS_8", Plan(("boxes",)), accept_poorer=True).members == ("boxes", "maps")
