@@ -25,7 +25,7 @@ class Species:
     density
         ``(d, d, d)`` float32, daltons of protein per voxel; the particle's centre is that of voxel ``d // 2``.
     outline
-        ``(n, 3)`` xyz in Å from the centre: points at most a voxel and a half apart that fill the particle.
+        ``(n, 3)`` xyz in Å from the centre: one for each voxel of the particle, its holes included.
     """
 
     name: str

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-AREA = 50.0
+AREA = 80.0
 """Å² of a leaflet for each point."""
 LIPID = 0.55 * AREA * 20.0
 """Daltons of protein that scatter as one point: half a bilayer, 20 Å thick."""

@@ -1,7 +1,7 @@
 """Where objects lie: at random, clustered, in any orientation, never inside each other.
 
-What is taken is kept in a coarse grid of cells, so that a trial costs the cells of one object whatever the number of
-the others; no pair of objects is ever compared.
+What is taken is marked voxel by voxel, so that a trial costs the voxels of one object whatever the number of the
+others; no pair of objects is ever compared.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from tomograms.errors import InputError
 from tomograms.simulator.densities import Species
 
 TRIES = 400
-CELL = 1.5
-"""Edge of a cell of the grid, voxels."""
+RIM = 32
+"""Voxels around the room that are kept account of, for what reaches out of it."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Room:
     def __init__(self, lower: NDArray[np.float64], upper: NDArray[np.float64], voxel_size: float) -> None:
         """Make an empty room between two corners (zyx, voxels) for the objects' centres."""
         self.lower, self.upper, self.voxel_size = lower, upper, voxel_size
-        self._origin = lower - 80
-        self._taken = np.zeros(tuple(np.ceil((upper - lower + 160) / CELL).astype(int)), bool)
+        self._origin = np.floor(lower) - RIM
+        self._taken = np.zeros(tuple(np.ceil(upper - self._origin).astype(int) + RIM), bool)
         self._centres: list[NDArray[np.float64]] = []
 
     def place(
@@ -65,16 +65,16 @@ class Room:
         return poses
 
     def take(self, points: NDArray[np.float64]) -> None:
-        """Take the cells of points (zyx, voxels), such as a membrane's."""
-        self._taken[tuple(self._cells(points).T)] = True
+        """Take the voxels that hold points (zyx, voxels), such as a membrane's."""
+        self._taken[tuple(self._voxels(points).T)] = True
 
     def free(self, points: NDArray[np.float64]) -> bool:
-        """Return whether no point (zyx, voxels) lies in a taken cell."""
-        return not self._taken[tuple(self._cells(points).T)].any()
+        """Return whether no point (zyx, voxels) lies in a taken voxel."""
+        return not self._taken[tuple(self._voxels(points).T)].any()
 
-    def _cells(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
-        cells = np.floor((points - self._origin) / CELL).astype(np.int64)
-        return cells[np.all((cells >= 0) & (cells < self._taken.shape), axis=1)]
+    def _voxels(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
+        voxels = np.rint(points - self._origin).astype(np.int64)
+        return voxels[np.all((voxels >= 0) & (voxels < self._taken.shape), axis=1)]
 
     def _place_one(
         self, species: Species, done: int, wanted: int, clustering: float, rng: np.random.Generator

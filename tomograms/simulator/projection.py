@@ -59,7 +59,7 @@ def _seen(
 ) -> NDArray[np.float64]:  # (t, n, 2) yx, pixels
     """Return where points of the tomogram are seen in each image."""
     centred = position - (np.asarray(shape) - 1) / 2
-    turned = np.einsum("tij,nj->tni", view[:, :2], centred[:, ::-1])
+    turned = centred[:, ::-1] @ np.swapaxes(view[:, :2], 1, 2)
     return turned[..., ::-1] + (np.asarray(field) - 1) / 2 + shift[:, None, :]
 
 

@@ -83,7 +83,7 @@ class Settings:
     gold_radius: Range = (25, 60)
     thickness: Range = (1400, 1900)
     half_range: Range = (44, 54)
-    step: Range = (2.0, 3.0)
+    step: Range = (2.5, 3.5)
     dose: Range = (70, 130)
     defocus: Range = (2.0, 4.5)
     defocus_jitter: Range = (0.0, 0.15)
@@ -156,6 +156,7 @@ TRAINING = replace(
     vesicles=(5, 60),
     gold=(0, 12),
     half_range=(42, 60),
+    step=(3.0, 4.0),
     dose=(25, 130),
     contrast=(0.7, 1.2),
     correction=(0.0, 1.0),

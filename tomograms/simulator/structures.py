@@ -163,8 +163,8 @@ def _virus_like_particle() -> Beads:
     first = corners[np.isclose(corners @ corner, 5**-0.5)][0]
     second = corners[np.isclose(corners @ corner, 5**-0.5) & np.isclose(corners @ first, 5**-0.5)][0]
     dimers = [
-        _tile(131.0, corner + first, corner - first, (27.0, 34.0, 13.0)),
-        _tile(131.0, 4 * corner + first + second, first - second, (27.0, 34.0, 13.0)),
+        _tile(134.0, corner + first, corner - first, (27.0, 34.0, 13.0)),
+        _tile(134.0, 4 * corner + first + second, first - second, (27.0, 34.0, 13.0)),
     ]
     return assemble(dimers, "I", 2.5e6, texture=0.15, seed=6)
 

@@ -56,4 +56,4 @@ def tilt_series(conditions: Conditions, rng: np.random.Generator) -> Tilts:
     defocus: NDArray[np.float64] = np.clip(
         conditions.defocus + rng.normal(0, conditions.defocus_jitter, number), 0.2, None
     )
-    return Tilts(angle, error - error.mean(), shift, dose, (order + 0.5) * dose, defocus)
+    return Tilts(angle, error - error.mean(), shift, dose, (order + 0.5).astype(np.float64) * dose, defocus)

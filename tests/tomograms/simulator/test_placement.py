@@ -5,7 +5,7 @@ from scipy.spatial import cKDTree
 from tomograms.errors import InputError
 from tomograms.particles import CZII
 from tomograms.simulator.library import built_in_species
-from tomograms.simulator.placement import CELL, Room
+from tomograms.simulator.placement import Room
 
 VOXEL_SIZE = 10.0
 
@@ -30,8 +30,8 @@ def test_nothing_overlaps_and_everything_is_inside():
     placed = list(hulls(species, poses))
     for i, hull in enumerate(placed):
         others = cKDTree(np.concatenate([h for j, h in enumerate(placed) if j != i]))
-        # points of two objects never share a cell, and no point lies deep inside another object
-        assert np.mean(others.query(hull)[0] < CELL / 2) < 0.1
+        # points of two objects share no voxel; where hulls touch, points may come close across a face
+        assert np.mean(others.query(hull)[0] < 0.5) < 0.05
 
 
 def test_distances_are_those_of_bodies_in_touch():
