@@ -39,6 +39,8 @@ class YoloPredictor:
         self.dtype = compute_dtype(device, settings.precision)
         fused: Any = cast(Any, network).float().eval().fuse(verbose=False)
         self.network = fused.to(device, memory_format=torch.channels_last)
+        self.head = self.network.model[-1]
+        self.head.training = True  # it then returns what it computed, and the boxes are decoded here
 
     def predict(self, tomogram: Tomogram) -> SliceBoxes:
         """Return the boxes of every ``predict_step``-th slice along z, in tomogram voxels."""
@@ -72,8 +74,8 @@ class YoloPredictor:
         # Slab index, corners in pixels, confidence and class of the boxes of some slices.
         pictures = np.stack([image(levels, int(i), gap=self.settings.gap, canvas=frame) for i in chosen])
         pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
-        pixels = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), autocast(self.device, self.dtype):
+        pixels = pixels.float() / 255
+        with torch.inference_mode():
             found = self._views(pixels)
         which, xyxy, confidence, label = suppress(
             found, confidence=self.settings.confidence, iou=self.settings.nms_iou, most=self.settings.max_boxes
@@ -83,8 +85,23 @@ class YoloPredictor:
     def _views(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
         # The mean over mirrored and transposed views, anchor by anchor: each view maps the grids on themselves.
         side, views = pixels.shape[-1], range(self.views)
-        found = [undo(self.network(turn(pixels, view))[0].float(), view, side) for view in views]
+        found = [undo(self._predict(turn(pixels, view)), view, side) for view in views]
         return torch.stack(found).mean(dim=0)
+
+    def _predict(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
+        with autocast(self.device, self.dtype):
+            raw = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        with torch.autocast(self.device.type, enabled=False):
+            return self.head._inference(exact(raw))
+
+
+def exact(predictions: Any) -> Any:
+    """Return a head's raw predictions in float32: in bf16 a corner at pixel 200 would be rounded to a whole pixel."""
+    if isinstance(predictions, dict):
+        return {name: exact(value) for name, value in predictions.items()}
+    if isinstance(predictions, (list, tuple)):
+        return type(predictions)(exact(value) for value in predictions)
+    return predictions.float()
 
 
 def turn(pixels: torch.Tensor, view: int) -> torch.Tensor:  # (..., side, side)

@@ -67,7 +67,7 @@ class YoloSettings:
     label_fraction: float = 0.5
     radius_scale: float = 1.0
     epochs: int = 20
-    warmup_epochs: float = 1.0
+    warmup_epochs: float = 0.5
     batch: int = 8
     optimizer: str = "AdamW"
     lr0: float = 0.002
@@ -81,7 +81,7 @@ class YoloSettings:
     class_power: float = 0.0
     ema_decay: float = 0.98
     ema_steps: int = 50
-    degrees: float = 0.0
+    degrees: float = 180.0
     shear: float = 0.0
     translate: float = 0.1
     scale: float = 0.0
@@ -105,8 +105,8 @@ class YoloSettings:
 
 
 PRESETS = {
-    "demo": YoloSettings(),
-    "short": YoloSettings(epochs=20),
+    "demo": YoloSettings(epochs=8),
+    "short": YoloSettings(epochs=16),
     "full": YoloSettings(
         network="yolo11l",
         weights="auto",

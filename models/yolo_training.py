@@ -18,11 +18,13 @@ from ultralytics.utils.torch_utils import ModelEMA
 
 from models.member import Advance
 from models.precision import autocast, compute_dtype
+from models.yolo_prediction import exact
 from models.yolo_runtime import load_pretrained
 from models.yolo_settings import YoloSettings
 from tomograms.errors import InputError
 
-RESAMPLED = 32
+RESAMPLED = 32  # corners of a polygon during augmentation
+PRIOR = 0.01  # probability of a species at an anchor before training
 WATCHED = {
     "metrics/mAP50(B)": "watch_map50",
     "metrics/mAP50-95(B)": "watch_map50_95",
@@ -61,17 +63,33 @@ class SliceDataset(YOLODataset):
 
 
 class SliceModel(DetectionModel):
-    """Ultralytics' network; on a CPU it trains in bf16 where the CPU computes with it."""
+    """Ultralytics' network, computing in ``dtype``; boxes and loss stay in float32: corners need its digits."""
 
-    cpu_dtype = torch.float32
+    dtype = torch.float32
 
     def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
         """Return the loss and its parts."""
-        if batch["img"].device.type != "cpu":
-            return super().loss(batch, preds)
-        batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
-        with autocast(batch["img"].device, self.cpu_dtype):
-            return super().loss(batch, preds)
+        device = batch["img"].device
+        if preds is None:
+            with autocast(device, self.dtype):
+                preds = self.forward(batch["img"].contiguous(memory_format=torch.channels_last))
+        with torch.autocast(device.type, enabled=False):
+            return super().loss(batch, exact(preds))
+
+    def prefer(self, radius: float) -> None:
+        """Start from boxes of about this radius (pixels) and few objects, in place of Ultralytics' photographs.
+
+        Photographs have objects of any size and few of them; from scratch, a short training would spend itself on
+        shrinking the boxes. Each side's distribution over distances starts as a geometric one of the given mean, and
+        each class with the probability `PRIOR`.
+        """
+        head = self.model[-1]
+        for stride, box, score in zip(head.stride.tolist(), head.cv2, head.cv3, strict=True):
+            mean = radius / stride
+            slope = float(np.log(mean / (1 + mean)))
+            ramp = torch.arange(head.reg_max, dtype=torch.float32) * slope
+            box[-1].bias.data[:] = ramp.repeat(4)
+            score[-1].bias.data[:] = float(np.log(PRIOR / (1 - PRIOR)))
 
 
 class SliceTrainer(DetectionTrainer):
@@ -83,11 +101,13 @@ class SliceTrainer(DetectionTrainer):
         *,
         settings: YoloSettings,
         pretrained: Path | None,
+        radius: float,
         device: torch.device,
         advance: Advance,
     ):
         self.settings = settings
         self.pretrained = pretrained
+        self.radius = radius
         self.advance = advance
         self.rows: list[dict[str, float]] = []
         self.batches = 0
@@ -128,12 +148,11 @@ class SliceTrainer(DetectionTrainer):
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = False) -> SliceModel:
         """Return the network with the pretrained weights that fit."""
         model = SliceModel(cfg, nc=self.data["nc"], ch=3, verbose=False)
-        model.cpu_dtype = self.dtype if self.device.type == "cpu" else torch.float32
+        model.dtype = self.dtype
+        model.prefer(self.radius)
         if weights is not None:
             model.load(weights, verbose=False)
-        if self.device.type == "cpu":
-            model = model.to(memory_format=torch.channels_last)
-        return model
+        return model.to(memory_format=torch.channels_last)
 
     def setup_model(self) -> None:
         """Build the network; a pretrained file is read here, safely, and never by Ultralytics itself."""

@@ -78,7 +78,16 @@ def training(ultralytics, tmp_path):
 
 
 PLAIN = replace(
-    TINY, step=16, fliplr=0.0, flipud=0.0, transpose=0.0, zflip=0.0, translate=0.0, brightness=0.0, label_fraction=0.0
+    TINY,
+    step=16,
+    degrees=0.0,
+    fliplr=0.0,
+    flipud=0.0,
+    transpose=0.0,
+    zflip=0.0,
+    translate=0.0,
+    brightness=0.0,
+    label_fraction=0.0,
 )
 
 
