@@ -6,7 +6,7 @@ A tomogram that cannot be read, or a member that fails on it, is reported and do
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -94,6 +94,8 @@ class Inference:
         Where the tomograms lie.
     store
         Where candidates are kept.
+    members
+        Those of the run's members that predict.
     device
         ``auto``, ``cpu`` or ``cuda[:N]``.
     """
@@ -101,6 +103,7 @@ class Inference:
     run: RunDirectory
     dataset: Dataset
     store: Store
+    members: tuple[str, ...]
     device: str
     _models: dict[str, dict[str, Predictor]] = field(default_factory=dict, init=False)
     _full: dict[str, int] = field(default_factory=dict, init=False)
@@ -108,7 +111,7 @@ class Inference:
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
         """The key of each member's weights."""
-        return {member: weights_key(self.run, member) for member in self.run.members}
+        return {member: weights_key(self.run, member) for member in self.members}
 
     def models(self, member: str) -> Mapping[str, Predictor]:
         """Return a member's models, loaded at the first call.
@@ -123,11 +126,11 @@ class Inference:
             self._full[member] = max(model.views for model in self._models[member].values())
         return self._models[member]
 
-    def stored(self, experiment: str, *, members: Iterable[str]) -> dict[str, Stored]:
-        """Return what some members predicted before, by member."""
+    def stored(self, experiment: str) -> dict[str, Stored]:
+        """Return what was predicted before, by member."""
         found = {}
-        for member in members:
-            key = prediction_key(self.dataset, experiment, self.weights[member])
+        for member, weights in self.weights.items():
+            key = prediction_key(self.dataset, experiment, weights)
             if (stored := self.store.read(experiment, member, key)) is not None:
                 found[member] = stored
         return found
@@ -163,7 +166,7 @@ class Inference:
         failures = []
         spent = 0.0
         try:
-            found = self.stored(experiment, members=weights)
+            found = self.stored(experiment)
             members: Sequence[str] = plan.members
             if accept_poorer and found:
                 members = sorted({member for stored in found.values() for member in stored.members})

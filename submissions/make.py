@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--user", default="ensemble", help="whose picks they are (default: ensemble)")
     options.add_argument("--session", default="1", help="in which session (default: 1)")
     options.add_argument("--overwrite", action="store_true", help="replace copick picks of this user and session")
+    options.add_argument("--out", type=Path, help="folder of everything that is written (default: the run's)")
     options.add_argument("--budget", metavar="TIME", help="11h, 90m or 45s: drop views, then members, to end in time")
     options.add_argument("--expect", type=int, metavar="N", help="keep the budget as if there were N tomograms")
     options.add_argument(
@@ -89,14 +90,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         target = CopickTarget(dataset.root, arguments.user, arguments.session, arguments.overwrite)
         target.check(names, [particle.name for particle in run.particles])
     members = members_in_use(fusion.ensemble, run)
-    path = run.path / "submission.csv"
+    folder = arguments.out or run.path
+    path = folder / "submission.csv"
     console().print(
         f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}",
         markup=False,
         soft_wrap=True,
     )
     devices = find_devices(arguments.device)
-    inference = Inference(run, dataset, Store(run.path / "test"), devices[0])
+    inference = Inference(run, dataset, Store(folder / "test"), members, devices[0])
     total = max(len(names), arguments.expect or 0)
     budget = Budget(limit, ladder(members), total, len(devices), time.monotonic)
     if limit is not None:
@@ -109,15 +111,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not done:
         raise InputError(f"no test tomogram could be predicted; the first: {predictions[0].failures[0]}")
     table = read_submission(path, particles=run.particles, extents=extents_of(dataset, done))
-    LATEST.parent.mkdir(exist_ok=True)
-    shutil.copyfile(path, LATEST)
+    if arguments.out is None:
+        LATEST.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, LATEST)
     say_score(fusion, dataset, predictions)
+    copied = f"; copied to {LATEST}" if arguments.out is None else ""
     console().print(
-        f"{path}: {len(table)} particles in {len(done)} tomograms, checked; copied to {LATEST}",
+        f"{path}: {len(table)} particles in {len(done)} tomograms, checked{copied}",
         markup=False,
         soft_wrap=True,
     )
-    export(arguments, fusion, dataset, picks=picks, done=done, target=target)
+    export(arguments, fusion, dataset, folder / "exports", picks=picks, done=done, target=target)
     failed = [prediction.experiment for prediction in predictions if prediction.failures]
     if failed:
         console().print(f"not everything worked: see the failures above of {', '.join(failed)}", soft_wrap=True)
@@ -167,6 +171,7 @@ def export(
     arguments: argparse.Namespace,
     fusion: Fusion,
     dataset: Dataset,
+    folder: Path,
     *,
     picks: pd.DataFrame,
     done: Sequence[str],
@@ -189,7 +194,6 @@ def export(
         ensemble_version(run.path / FILE),
         dataset.simulated,
     )
-    folder = run.path / "exports"
     written = []
     if "csv" in arguments.to:
         written.append(str(write_csv(folder, picks, extents=extents, provenance=provenance)))

@@ -67,11 +67,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = names_to_predict(dataset, run, arguments.tomograms)
     fusion = load_fusion(run, names)
     layers = load_layers(fusion)
-    inference = Inference(run, dataset, Store(run.path / "test"), "cpu")
-    members = members_in_use(fusion.ensemble, run)
+    inference = Inference(run, dataset, Store(run.path / "test"), members_in_use(fusion.ensemble, run), "cpu")
     folder = arguments.out or run.path / "view"
     for name in names:
-        tables = tables_of(name, held_out, layers, inference, members=members)
+        tables = tables_of(name, held_out, layers, inference)
         if tables is None:
             console().print(f"{name}: not predicted yet: python -m submissions.make --run {run.name}", soft_wrap=True)
             continue
@@ -88,14 +87,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def tables_of(
-    name: str, held_out: Sequence[str], layers: Layers, inference: Inference, *, members: Sequence[str]
+    name: str, held_out: Sequence[str], layers: Layers, inference: Inference
 ) -> dict[str, pd.DataFrame] | None:
     """Return what is reported in a tomogram, by column; ``None`` if nothing has been predicted there."""
     from submissions.inference import Prediction
 
     if name in held_out:
         return layers.held_out(name)
-    stored = inference.stored(name, members=members)
+    stored = inference.stored(name)
     return layers.test(Prediction(name, stored)) if stored else None
 
 

@@ -111,7 +111,11 @@ def _in_processes(
     advance: Callable[[str], None],
 ) -> Iterator[Prediction]:
     specification = Specification(
-        inference.run.path, inference.dataset.record(), inference.store.path, dict(registry.MEMBERS)
+        inference.run.path,
+        inference.dataset.record(),
+        inference.store.path,
+        inference.members,
+        dict(registry.MEMBERS),
     )
     pools = {slot: specification.pool(device) for slot, device in enumerate(devices)}
     idle = list(pools)
@@ -148,7 +152,7 @@ def _in_processes(
 def _stored_or_failed(inference: Inference, experiment: str, accept_poorer: bool) -> Prediction:
     """Return what an earlier run has made of a tomogram for which no time is left."""
     resumed = accept_poorer and inference.store.begun(experiment)
-    found = inference.stored(experiment, members=inference.run.members) if resumed else {}
+    found = inference.stored(experiment) if resumed else {}
     return Prediction(experiment, found) if found else failed(experiment, OUT_OF_TIME)
 
 
@@ -159,7 +163,8 @@ class Specification:
     run: Path
     data: Mapping[str, Any]
     store: Path
-    members: Mapping[str, str]
+    members: tuple[str, ...]
+    registry: Mapping[str, str]
 
     def pool(self, device: str) -> ProcessPoolExecutor:
         """Return a pool of one process for a device; it starts afresh, since CUDA does not survive a fork."""
@@ -172,9 +177,9 @@ _inference: Inference | None = None
 
 def _set_up(specification: Specification, device: str) -> None:
     global _inference
-    registry.MEMBERS.update(specification.members)
-    run = open_run(specification.run)
-    _inference = Inference(run, open_recorded(specification.data), Store(specification.store), device)
+    registry.MEMBERS.update(specification.registry)
+    run, dataset = open_run(specification.run), open_recorded(specification.data)
+    _inference = Inference(run, dataset, Store(specification.store), specification.members, device)
 
 
 def _predict_one(experiment: str, plan: Plan, accept_poorer: bool) -> Prediction:

@@ -38,7 +38,7 @@ def test_no_such_data(project, capsys):
     assert "nowhere" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["check", "make", "view"])
+@pytest.mark.parametrize("command", ["check", "make", "view", "kaggle"])
 def test_help_imports_nothing_heavy(command):
     code = (
         "import runpy, sys\n"

@@ -19,7 +19,7 @@ def calls():
 
 
 def inference(project, path="store"):
-    return Inference(project.run, project.dataset, Store(project.root / path), "cpu")
+    return Inference(project.run, project.dataset, Store(project.root / path), ("boxes", "maps"), "cpu")
 
 
 def everything(project, path="store"):

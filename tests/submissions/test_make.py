@@ -63,7 +63,7 @@ def test_the_table_is_that_of_the_ensemble_loaded_again(predicted):
     project = predicted
     run, dataset = project.run, project.dataset
     fusion = load_fusion(run, TEST)
-    inference = Inference(run, dataset, Store(run.path / "test"), "cpu")
+    inference = Inference(run, dataset, Store(run.path / "test"), MEMBERS, "cpu")
     fused = concatenate([fusion.fused(inference.predict(name, Plan(MEMBERS))) for name in TEST])
     expected = settle(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(dataset, TEST))
     assert submission(project).drop(columns="id").equals(expected[SUBMISSION_COLUMNS[1:]])

@@ -1,4 +1,3 @@
-import os
 import time
 
 import pytest
@@ -21,7 +20,7 @@ MEMBERS = ("maps", "boxes")
 
 
 def predict(project, *, devices=("cpu",), budget=None, changed=lambda experiment, plan: None, path="store"):
-    machine = Inference(project.run, project.dataset, Store(project.root / path), "cpu")
+    machine = Inference(project.run, project.dataset, Store(project.root / path), MEMBERS, "cpu")
     budget = budget or Budget(None, ladder(MEMBERS), len(TEST), len(devices), time.monotonic)
     return list(predict_all(machine, TEST, budget=budget, devices=devices, changed=changed))
 
@@ -52,12 +51,9 @@ def test_damaged_weights_end_the_run_from_a_process(project):
         predict(project, devices=("cpu", "cpu"))
 
 
-def test_a_process_that_is_killed_loses_one_tomogram(project):
-    os.environ["KILL_ME_ON"] = "TS_8"
-    try:
-        by_name = {prediction.experiment: prediction for prediction in predict(project, devices=("cpu", "cpu"))}
-    finally:
-        del os.environ["KILL_ME_ON"]
+def test_a_process_that_is_killed_loses_one_tomogram(project, monkeypatch):
+    monkeypatch.setenv("KILL_ME_ON", "TS_8")
+    by_name = {prediction.experiment: prediction for prediction in predict(project, devices=("cpu", "cpu"))}
     assert "killed" in str(by_name["TS_8"].failures[0]) and by_name["TS_9"].members == ("boxes", "maps")
 
 
