@@ -86,8 +86,11 @@ class CopickProject:
                 f"{where}: no tomogram type {self.choice.tomogram_type}; there are {', '.join(types) or 'none'}"
             )
         tomogram = tomograms[0]
-        path = tomogram.static_path if tomogram.read_only else tomogram.overlay_path
-        return find_volume(tomogram.zarr(), path)
+        static = tomogram.read_only
+        files, path = (
+            (tomogram.fs_static, tomogram.static_path) if static else (tomogram.fs_overlay, tomogram.overlay_path)
+        )
+        return find_volume(files.get_mapper(path), path)  # copick's own store is opened for writing and renames keys
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return the pick sets of a run's particles; none if nobody has picked.
@@ -134,6 +137,9 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
     objects = content.get("pickable_objects") if isinstance(content, dict) else None
     if not isinstance(objects, list) or "overlay_root" not in content:
         raise InputError(f"{path}: expected a copick config with pickable_objects and overlay_root, but got none")
+    kind = content.get("config_type", "filesystem")
+    if kind != "filesystem":
+        raise InputError(f"{path}: expected config_type filesystem, but got {kind}")
     particles = from_copick(objects, path)
     ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
     import copick
@@ -142,7 +148,8 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
         project = copick.from_file(str(path))
         names = [run.name for run in project.runs]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected a copick config that copick can open, but it says: {error}") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: expected a copick config that copick can open, but it says: {reason}") from None
     if not names:
         raise InputError(f"{path}: expected at least one run, but the project has none")
     return CopickProject(path, particles, ignored, project, choice)

@@ -86,8 +86,9 @@ def find_volume(store: Mapping[str, bytes], source: str) -> StoredVolume:
     """
     if "zarr.json" in store:
         raise InputError(f"{source}: expected Zarr format 2, but got format 3 (zarr.json); write it with zarr < 3")
+    attributes = _json(store, ".zattrs", source)
     try:
-        level = _json(store, ".zattrs", source)["multiscales"][0]
+        level = attributes["multiscales"][0]
         dataset = level["datasets"][0]
         path = str(dataset["path"])
         axes = [axis["name"] for axis in level["axes"]]

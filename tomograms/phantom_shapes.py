@@ -88,25 +88,23 @@ def species() -> dict[str, Body]:
 
 
 def stranger(rng: np.random.Generator) -> Body:
-    """Return a protein that nobody picks: a barrel, a rod or a few lumps."""
-    kind = rng.integers(4)
-    if kind == 0:  # a barrel of rings, as chaperones and proteasomes are
-        radius, rings = rng.uniform(38, 58), int(rng.integers(2, 5))
+    """Return something that nobody picks: a globule, an aggregate, a barrel or a filament.
+
+    Most are compact and dark, so that finding something dark of about the right size is not enough.
+    """
+    kind = rng.choice(["globule", "aggregate", "barrel", "filament"], p=[0.5, 0.15, 0.15, 0.2])
+    if kind == "globule":
+        return solid([[0, 0, 0]], rng.uniform(28, 48, (1, 3)), density=rng.uniform(1.3, 1.8))
+    if kind == "aggregate":
+        return solid([[0, 0, 0]], rng.uniform(75, 115, (1, 3)), density=rng.uniform(0.8, 1.4))
+    if kind == "barrel":
+        radius, rings = rng.uniform(48, 62), int(rng.integers(3, 6))
         angle = np.arange(7) * 2 * np.pi / 7
         ring = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(7)], axis=1)
-        levels = (np.arange(rings) - (rings - 1) / 2) * 40
+        levels = (np.arange(rings) - (rings - 1) / 2) * 36
         return solid(np.concatenate([ring + np.array([0, 0, z]) for z in levels]), [[22.0]])
-    if kind == 1:  # a rod
-        count = int(rng.integers(3, 6))
-        return solid(np.stack([np.arange(count) * 34.0, *np.zeros((2, count))], axis=1), [[rng.uniform(22, 30)]])
-    count = int(rng.integers(3, 9))
-    radii = rng.uniform(20, 34, count)
-    centres = np.zeros((count, 3))
-    for i in range(1, count):  # each lump touches one before it
-        j = rng.integers(i)
-        direction = rng.normal(size=3)
-        centres[i] = centres[j] + 0.75 * (radii[i] + radii[j]) * direction / np.linalg.norm(direction)
-    return solid(centres, radii[:, None])
+    count = int(rng.integers(8, 20))
+    return solid(np.stack([np.arange(count) * 25.0, *np.zeros((2, count))], axis=1), [[rng.uniform(20, 26)]])
 
 
 def vesicle(rng: np.random.Generator) -> Body:

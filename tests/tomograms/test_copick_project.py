@@ -1,0 +1,152 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.tomograms.trees import VOXEL_SIZE, grey, picks_folder, volume_folder, write_config, write_tree
+from tomograms.dataset import open_dataset, open_recorded
+from tomograms.errors import InputError
+from tomograms.particles import CZII, Particle
+from tomograms.picks import write_pick_set
+from tomograms.tomogram import normalise
+
+MINIMAL = {"pickable_objects": [{"name": "a", "label": 1, "radius": 9}], "overlay_root": "a"}
+PICKS = {"ribosome": [(50, 40, 30), (10, 20, 30.5)], "apo-ferritin": [(0, 0, 0)]}
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_tree(tmp_path, {"TS_2": PICKS, "TS_1": {"thyroglobulin": [(5, 6, 7)]}, "TS_3": {}})
+
+
+@pytest.mark.parametrize("prefix", ["", "curation_0_"])
+def test_a_kaggle_tree_reads_the_same_through_copick(root, prefix):
+    kaggle = open_dataset(root)
+    expected = {run: (kaggle.tomogram(run), kaggle.picks(run)) for run in kaggle.runs("train")}
+    for file in list(root.glob("train/overlay/ExperimentRuns/*/Picks/*.json")):
+        file.rename(file.with_name(prefix + file.name))
+    project = open_dataset(write_config(root / "project.json"))
+    assert project.runs("train") == ("TS_1", "TS_2")
+    assert project.runs("test") == ("TS_3",)
+    assert project.particles == CZII
+    assert not project.simulated
+    for run, (tomogram, picks) in expected.items():
+        assert np.array_equal(project.tomogram(run).volume, tomogram.volume)
+        assert project.tomogram(run).voxel_size == tomogram.voxel_size == project.voxel_size(run) == VOXEL_SIZE
+        assert project.shape(run) == tomogram.volume.shape
+        assert project.picks(run).equals(picks)
+    runs = kaggle.runs("train")
+    assert project.fingerprint(runs) == kaggle.fingerprint(runs)
+
+
+def test_a_project_that_copick_itself_wrote(tmp_path):
+    import copick
+
+    config = write_config(
+        tmp_path / "project.json",
+        overlay_root=str(tmp_path / "project"),
+        static_root=None,
+        pickable_objects=[
+            {"name": "rna-polymerase", "is_particle": True, "label": 4, "radius": 70, "color": [1, 2, 3, 255]},
+            {"name": "membrane", "is_particle": False, "label": 9, "color": [1, 2, 3, 255]},
+        ],
+    )
+    run = copick.from_file(str(config)).new_run("A")
+    tomogram = run.new_voxel_spacing(12.5).new_tomogram("wbp")
+    tomogram.from_numpy(grey(3))
+    positions = np.array([[20.0, 30, 40], [5, 6, 7]])
+    run.new_picks(object_name="rna-polymerase", user_id="ann", session_id="1").from_numpy(positions)
+    run.new_picks(object_name="membrane", user_id="ann", session_id="1").from_numpy(positions)
+
+    data = open_dataset(config, tomogram_type="wbp")
+    assert data.particles == (Particle("rna-polymerase", 1, 70.0, 1.0),)
+    assert data.runs("train") == ("A",)
+    assert np.array_equal(data.tomogram("A").volume, normalise(grey(3)))
+    assert data.voxel_size("A") == 12.5
+    assert data.picks("A")[["x", "y", "z"]].to_numpy().tolist() == [[5, 6, 7], [20, 30, 40]]
+    assert open_recorded(data.record()).fingerprint(["A"]) == data.fingerprint(["A"])
+
+
+def test_roots_may_be_relative_to_the_working_folder(root, monkeypatch):
+    config = write_config(root / "project.json", overlay_root="train/overlay", static_root="train/static")
+    monkeypatch.chdir(root)
+    assert len(open_dataset(config).picks("TS_2")) == 3
+
+
+def test_who_picked(root):
+    folder = picks_folder(root, "TS_2")
+    write_pick_set(folder / "ann_1_ribosome.json", np.array([[1.0, 2, 3]]), user="ann", session="1", run="TS_2")
+    config = write_config(root / "project.json")
+    with pytest.raises(InputError, match=r"expected one set of picks of ribosome, but got ann/1, curation/0"):
+        open_dataset(config).picks("TS_2")
+    ann = open_dataset(config, user="ann")
+    assert ann.picks("TS_2").x.tolist() == [1.0]
+    assert ann.runs("train") == ("TS_2",)  # nobody called ann picked in the others
+    assert ann.runs("test") == ("TS_1", "TS_3")
+    with pytest.raises(InputError, match=r"expected picks of user bob"):
+        open_dataset(config, user="bob")
+
+
+def test_an_undeclared_species(root):
+    write_pick_set(picks_folder(root, "TS_2") / "ann_1_foo.json", np.ones((1, 3)), user="", session="", run="TS_2")
+    with pytest.raises(InputError, match=r"ann_1_foo.json: expected one of the species .*, but got foo"):
+        open_dataset(write_config(root / "project.json")).picks("TS_2")
+
+
+def test_tomogram_types_and_voxel_spacings(root):
+    config = write_config(root / "project.json")
+    with pytest.raises(InputError, match=r"TS_2: .*: no tomogram type wbp; there are denoised$"):
+        open_dataset(config, tomogram_type="wbp").tomogram("TS_2")
+    with pytest.raises(InputError, match=r"TS_2: expected the voxel spacing 7, but there are \[10.0\]"):
+        open_dataset(config, voxel_spacing=7.0).tomogram("TS_2")
+    spacing = volume_folder(root, "TS_2").parent
+    shutil.copytree(spacing, spacing.parent / "VoxelSpacing7.840")
+    with pytest.raises(InputError, match=r"TS_2: expected the voxel spacing one .*, but there are \[7.84, 10.0\]"):
+        open_dataset(config).tomogram("TS_2")
+    assert open_dataset(config, voxel_spacing=7.84).voxel_size("TS_2") == VOXEL_SIZE  # the metadata's, not the folder's
+
+
+def test_zarr_format_3(root):
+    volume = volume_folder(root, "TS_2")
+    shutil.rmtree(volume)
+    volume.mkdir()
+    (volume / "zarr.json").write_text("{}")
+    with pytest.raises(InputError, match=r"denoised.zarr: expected Zarr format 2, but got format 3"):
+        open_dataset(write_config(root / "project.json")).tomogram("TS_2")
+
+
+def test_an_unknown_run(root):
+    with pytest.raises(InputError, match=r"expected a run named TS_9, but there are TS_1, TS_2, TS_3"):
+        open_dataset(write_config(root / "project.json")).tomogram("TS_9")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "expected a copick config"),
+        ("{}", "expected a copick config"),
+        (json.dumps({"pickable_objects": [], "overlay_root": "a"}), "expected at least one pickable object"),
+        (
+            json.dumps({**MINIMAL, "config_type": "filesystem"}),
+            "expected a copick config that copick can open",
+        ),
+        (
+            json.dumps({**MINIMAL, "config_type": "cryoet_data_portal"}),
+            "expected config_type filesystem, but got cryoet_data_portal",
+        ),
+    ],
+)
+def test_what_is_no_config(tmp_path, content, message):
+    config = tmp_path / "project.json"
+    config.write_text(content)
+    with pytest.raises(InputError, match=rf"project.json: {message}") as caught:
+        open_dataset(config)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_project_without_runs(tmp_path):
+    (tmp_path / "train/overlay/ExperimentRuns").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"project.json: expected at least one run"):
+        open_dataset(write_config(tmp_path / "project.json"))
