@@ -46,7 +46,7 @@ class YoloMember:
     ) -> None:
         """See `models.member.Member.fit`; a training that was cut off starts over."""
         from models.precision import resolve_device
-        from models.yolo_dataset import keep_dataset, typical_radius, write_dataset
+        from models.yolo_dataset import keep_dataset, write_dataset
         from models.yolo_runtime import find_weights, import_ultralytics
 
         check_settings(settings)
@@ -64,7 +64,6 @@ class YoloMember:
             arguments(settings, data=data, side=side, seed=seed, directory=work, device=str(where)),
             settings=settings,
             pretrained=pretrained,
-            radius=typical_radius(train, particles, settings),
             device=where,
             advance=advance,
         )

@@ -105,9 +105,3 @@ def keep_dataset(work: Path, target: Path) -> None:
         shutil.move(work / name, target / name)
     data = json.loads((work / "data.yaml").read_text(encoding="utf-8"))
     (target / "data.yaml").write_text(json.dumps(data | {"path": str(target)}, indent=1) + "\n", encoding="utf-8")
-
-
-def typical_radius(train: Sequence[Tomogram], particles: Sequence[Particle], settings: YoloSettings) -> float:
-    """Return the species' mean radius in pixels of the images."""
-    radius = np.mean([particle.radius for particle in particles]) * settings.radius_scale
-    return float(radius / train[0].voxel_size * settings.zoom)

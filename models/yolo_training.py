@@ -24,7 +24,6 @@ from models.yolo_settings import YoloSettings
 from tomograms.errors import InputError
 
 RESAMPLED = 32  # corners of a polygon during augmentation
-PRIOR = 0.01  # probability of a species at an anchor before training
 WATCHED = {
     "metrics/mAP50(B)": "watch_map50",
     "metrics/mAP50-95(B)": "watch_map50_95",
@@ -76,21 +75,6 @@ class SliceModel(DetectionModel):
         with torch.autocast(device.type, enabled=False):
             return super().loss(batch, exact(preds))
 
-    def prefer(self, radius: float) -> None:
-        """Start from boxes of about this radius (pixels) and few objects, in place of Ultralytics' photographs.
-
-        Photographs have objects of any size and few of them; from scratch, a short training would spend itself on
-        shrinking the boxes. Each side's distribution over distances starts as a geometric one of the given mean, and
-        each class with the probability `PRIOR`.
-        """
-        head = self.model[-1]
-        for stride, box, score in zip(head.stride.tolist(), head.cv2, head.cv3, strict=True):
-            mean = radius / stride
-            slope = float(np.log(mean / (1 + mean)))
-            ramp = torch.arange(head.reg_max, dtype=torch.float32) * slope
-            box[-1].bias.data[:] = ramp.repeat(4)
-            score[-1].bias.data[:] = float(np.log(PRIOR / (1 - PRIOR)))
-
 
 class SliceTrainer(DetectionTrainer):
     """Ultralytics' trainer: the average of the weights is the result, and nothing reads the watched slices."""
@@ -101,13 +85,11 @@ class SliceTrainer(DetectionTrainer):
         *,
         settings: YoloSettings,
         pretrained: Path | None,
-        radius: float,
         device: torch.device,
         advance: Advance,
     ):
         self.settings = settings
         self.pretrained = pretrained
-        self.radius = radius
         self.advance = advance
         self.rows: list[dict[str, float]] = []
         self.batches = 0
@@ -149,7 +131,6 @@ class SliceTrainer(DetectionTrainer):
         """Return the network with the pretrained weights that fit."""
         model = SliceModel(cfg, nc=self.data["nc"], ch=3, verbose=False)
         model.dtype = self.dtype
-        model.prefer(self.radius)
         if weights is not None:
             model.load(weights, verbose=False)
         return model.to(memory_format=torch.channels_last)
