@@ -248,6 +248,12 @@ def test_the_full_preset_is_the_published_recipe():
     assert full.copy_paste > 0
 
 
+def test_every_augmentation_of_the_full_recipe_runs(tmp_path):
+    small = {"network": "yolo11n", "weights": "none", "epochs": 2, "warmup_epochs": 1.0, "batch": 2, "step": 8}
+    fit(tmp_path, replace(PRESETS["full"], **small, close_mosaic=1))
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 2
+
+
 # Pretrained files
 
 
