@@ -15,7 +15,7 @@ from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
 from evaluation.folds import Fold
 from evaluation.intervals import Interval, difference_interval
-from evaluation.metric import BETA, average_precision
+from evaluation.metric import average_precision
 from evaluation.nested import NestedResult, nested, nested_fit
 from postproc.candidates import concatenate
 from tomograms.particles import Particle
@@ -71,13 +71,6 @@ class Comparison:
         rule = self.ensemble.optimum_rule
         assert isinstance(rule, Ensemble)
         return rule
-
-    def theory(self, particle_type: str) -> float:
-        """Return F* / (1 + beta^2): the best threshold on calibrated probabilities if the optimum F* is reached.
-
-        Lipton, Elkan and Naryanaswamy (2014) show F* / 2 for F1; the same argument gives this for any beta.
-        """
-        return self.ensemble.optimum.by_type[particle_type] / (1 + BETA**2)
 
 
 def compare(

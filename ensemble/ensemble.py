@@ -42,6 +42,9 @@ class Ensemble:
         Species -> calibration of the fused score.
     thresholds
         Species -> lowest fused, calibrated score that is reported; inf for none.
+    swept, theory
+        Species -> the threshold that the sweep found, and the one that theory demands; ``thresholds`` lie between them
+        (see `fitting.fit_threshold`).
     """
 
     members: tuple[str, ...]
@@ -50,6 +53,8 @@ class Ensemble:
     fusions: Mapping[str, FusionRule]
     fused: Mapping[str, Calibration]
     thresholds: Mapping[str, float]
+    swept: Mapping[str, float]
+    theory: Mapping[str, float]
 
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return all fused candidates with calibrated scores, in the total order.
@@ -85,7 +90,7 @@ class Ensemble:
 
     def to_record(self) -> dict[str, Any]:
         """Return it for JSON."""
-        limits = thresholds_record.to_record(self.thresholds)
+        limits, swept = (thresholds_record.to_record(limits) for limits in (self.thresholds, self.swept))
         return {
             "members": list(self.members),
             "particles": to_records(self.particles),
@@ -97,6 +102,8 @@ class Ensemble:
                     "calibration": {m: c.to_record() for m, c in self.calibrations[name].items()},
                     "fused_calibration": self.fused[name].to_record(),
                     "threshold": limits[name],
+                    "swept_threshold": swept[name],
+                    "theory_threshold": self.theory[name],
                 }
                 for name, fusion in self.fusions.items()
             },
@@ -113,6 +120,8 @@ class Ensemble:
             {n: FusionRule(r["weights"], float(r["radius_fraction"]), r["variance"]) for n, r in rules.items()},
             {n: Calibration.from_record(r["fused_calibration"]) for n, r in rules.items()},
             thresholds_record.from_record({n: r["threshold"] for n, r in rules.items()}),
+            thresholds_record.from_record({n: r["swept_threshold"] for n, r in rules.items()}),
+            {n: float(r["theory_threshold"]) for n, r in rules.items()},
         )
 
 

@@ -54,7 +54,6 @@ def to_record(comparison: Comparison, run: RunDirectory, *, tuning: Tuning, adde
         "scores": {name: result_to_record(result) for name, result in comparison.results.items()},
         "best_member": comparison.best_member,
         "minus_best_member": {name: _interval(comparison.difference(name)) for name in comparison.results},
-        "theory": {p.name: comparison.theory(p.name) for p in comparison.rule.particles},
         "added": list(added),
         "tuning": {"trials": tuning.trials, "seed": tuning.seed},
         "files": fingerprints(run, added),

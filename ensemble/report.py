@@ -57,21 +57,19 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
     """Return each species' nested F4 beside the best member's, average precision, threshold, weights and radius."""
     rule, best = comparison.rule, comparison.best_member
     result, alone = comparison.ensemble, comparison.members[best]
-    columns = ("F4", f"{best} F4", "AP", f"{best} AP", "threshold", "F*/17")
+    columns = ("F4", f"{best} F4", "AP", f"{best} AP", "threshold", "swept", "F*/17")
     table = _table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
         fusion = rule.fusions[name]
         total = sum(fusion.weights.values())
-        threshold = rule.thresholds[name]
         table.add_row(
             name,
             f"[bold]{result.score.by_type[name]:.3f}[/bold]",
             f"{alone.score.by_type[name]:.3f}",
             f"{result.average_precision[name]:.3f}",
             f"{alone.average_precision[name]:.3f}",
-            "-" if threshold == float("inf") else f"{threshold:.3f}",
-            f"{comparison.theory(name):.3f}",
+            *(_figure(value) for value in (rule.thresholds[name], rule.swept[name], rule.theory[name])),
             *(f"{fusion.weights[m] / total:.2f}" if fusion.weights[m] else "dropped" for m in rule.members),
             f"{fusion.radius_fraction * particle.radius:.0f} Å" if len(fusion.active) > 1 else "-",
         )
@@ -115,12 +113,17 @@ def notes(comparison: Comparison) -> str:
     return (
         "Nested: calibration, localisation errors, weights, radii and thresholds were refitted without the held-out "
         "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP of the ensemble "
-        "is over the held-out lists. Threshold: on the fused, calibrated score; F*/17 is F*/(1 + beta^2), the best cut "
-        "on perfectly calibrated probabilities. Best member: the highest nested score, which favours it. "
+        "is over the held-out lists. Threshold: on the fused, calibrated score, halfway (as logits) "
+        "between the one that is best on these runs (swept) and F*/(1 + beta^2) = F*/17, the best cut on perfectly "
+        "calibrated probabilities. Best member: the highest nested score, which favours it. "
         "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "
         f"train on the held-out run. The intervals resample the {runs} runs: they omit training variance and "
         "undercover where runs are few, as seven are."
     )
+
+
+def _figure(value: float) -> str:
+    return "-" if value == float("inf") else f"{value:.3f}"
 
 
 def _range(interval: Interval, form: str) -> str:

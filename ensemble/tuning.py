@@ -25,7 +25,7 @@ LEVELS = (0.0, 0.125, 0.25, 0.5, 1.0)
 """Weights that are tried: only ratios count, so halving steps, and 0 drops the member."""
 FRACTIONS = (0.3, 0.45, 0.6, 0.75, 0.9)
 """Cluster radii that are tried, in particle radii: true neighbours of one species lie more than one radius apart."""
-DEFAULT_FRACTION = 0.6
+DEFAULT_FRACTION = 0.75
 CAUTION = 0.5
 """Standard errors that a gain over the default rule loses before it counts."""
 PULL = 0.01
