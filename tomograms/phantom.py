@@ -60,7 +60,7 @@ class Phantom:
         }
     )
     strangers: int = 45
-    noise: tuple[float, float] = (1.6, 2.1)
+    noise: tuple[float, float] = (0.25, 0.4)
     max_tilt: float = 48.0
     tilt_step: float = 3.0
 
