@@ -13,6 +13,7 @@ import pandas as pd
 from models.member import Watch
 from models.yolo_settings import YoloSettings
 from models.yolo_slices import Canvas, canvas, circles, image, middle, polygons, slabs
+from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
@@ -36,7 +37,15 @@ def write_dataset(
         ``data.yaml``.
     side
         The images' rows and columns.
+
+    Raises
+    ------
+    InputError
+        If no training tomogram has a pick.
     """
+    names = [tomogram.name for tomogram in train]
+    if not picks["experiment"].isin(names).any():
+        raise InputError(f"expected picks in the training tomograms, but {', '.join(names)} have none")
     side = max(canvas(t.volume.shape, settings.zoom).side for t in train)
     for tomogram in train:
         chosen = picks[picks["experiment"] == tomogram.name]
@@ -44,8 +53,8 @@ def write_dataset(
     looked_at = watch or Watch(train[0], picks[picks["experiment"] == train[0].name])
     step = settings.watch_step if watch else len(train[0].volume)
     _write_slices(directory, "val", looked_at.tomogram, looked_at.picks, step, particles, settings, side)
-    names = {i: p.name for i, p in enumerate(sorted(particles, key=lambda p: p.label))}
-    data = {"path": str(directory.resolve()), "train": "images/train", "val": "images/val", "names": names}
+    classes = {i: p.name for i, p in enumerate(sorted(particles, key=lambda p: p.label))}
+    data = {"path": str(directory.resolve()), "train": "images/train", "val": "images/val", "names": classes}
     path = directory / "data.yaml"
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")  # JSON is YAML
     return path, side

@@ -197,6 +197,16 @@ def test_history_tells_losses_and_the_watched_metric(tmp_path):
     assert [news[:2] for news in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_a_watched_tomogram_without_picks_is_no_obstacle(tmp_path):
+    fit(tmp_path, watch=Watch(tomogram("TS_9"), PICKS.iloc[:0]))
+    assert pd.read_csv(tmp_path / "history.csv")["watch_map50"].tolist() == [0.0]
+
+
+def test_training_without_picks_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected picks in the training tomograms, but TS_1 have none"):
+        write_dataset(tmp_path, [tomogram()], PICKS.iloc[:0], None, particles=PARTICLES, settings=TINY)
+
+
 def test_the_slices_can_be_kept(tmp_path):
     fit(tmp_path, replace(TINY, keep_images=True))
     assert {path.name for path in (tmp_path / "slices").iterdir()} == {"images", "labels", "data.yaml"}
