@@ -13,6 +13,7 @@ from ensemble.add import added_path
 from ensemble.ensemble import FILE, load_ensemble
 from evaluation.run_directory import RunDirectory
 from submissions.exports import ensemble_version
+from submissions.final import model_folders
 from submissions.fusion import members_in_use
 from submissions.notebook import write_notebook
 from submissions.packages import download_wheels, lacking, project_metadata, write_wheel
@@ -38,6 +39,8 @@ class Order:
         What Kaggle's image has; see `submissions.packages.lacking`.
     python
         Its version of Python, ``3.11``.
+    final
+        Which models are packed; see `submissions.final`.
     """
 
     account: str
@@ -45,6 +48,7 @@ class Order:
     expect: int
     image: Mapping[str, str | None]
     python: str
+    final: str
 
 
 def slug(title: str) -> str:
@@ -67,12 +71,12 @@ def write_bundle(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any
     if folder.exists():
         shutil.rmtree(folder)
     members = members_in_use(load_ensemble(run.path / FILE), run)
-    copy_run(run, members, folder / RUN)
+    copy_run(run, members, folder / RUN, final=order.final)
     (folder / "wheels").mkdir()
     wheel = write_wheel(folder / "wheels")
     packed = lacking(project_metadata().requirements, order.image)
     download_wheels(packed, folder / "wheels", python=order.python)
-    write_notebook(folder / "submit.ipynb", budget=order.budget, expect=order.expect)
+    write_notebook(folder / "submit.ipynb", budget=order.budget, expect=order.expect, final=order.final)
     title = f"CryoET picks {run.name}"[:43].strip()
     write_json(folder / "dataset-metadata.json", dataset_metadata(title, order.account))
     write_json(folder / "kernel-metadata.json", kernel_metadata(title, order.account))
@@ -89,7 +93,7 @@ def write_bundle(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any
     return record
 
 
-def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path) -> None:
+def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final: str) -> None:
     """Copy what predicting needs of a run: its record, ensemble, weights and added members' candidates.
 
     Raises
@@ -101,12 +105,12 @@ def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path) -> None:
     record = {**run.record, "data": {**run.record["data"], "root": "/kaggle/input"}}
     write_json(folder / "run.json", record)
     files = [run.path / FILE]
-    files += [job / "weights.safetensors" for member in members for job in run.jobs(member)]
+    files += [job / "weights.safetensors" for member in members for job in model_folders(run, member, final).values()]
     others = [member for member in load_ensemble(run.path / FILE).members if member not in run.members]
     files += [added_path(run, member) for member in others]
     for file in files:
         if not file.exists():
-            raise InputError(f"{file}: no such file; has the cross-validation of run {run.name} finished?")
+            raise InputError(f"{file}: no such file; has the training of run {run.name} finished?")
         with replacing(folder / file.relative_to(run.path)) as temporary:
             shutil.copyfile(file, temporary)
 

@@ -12,6 +12,7 @@ from ensemble.clustering import FusionRule
 from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
+from submissions.final import FOLDS
 from submissions.inference import Prediction
 from submissions.predict import one_per_member
 from tomograms.files import read_json
@@ -63,11 +64,14 @@ class Fusion:
         Whose models predicted.
     added
         Candidates of members that were trained elsewhere and came as a file (see `ensemble.add`).
+    final
+        Which models predicted (see `submissions.final`); only fold models' scores can be matched.
     """
 
     ensemble: Ensemble
     run: RunDirectory
     added: pd.DataFrame
+    final: str = FOLDS
 
     def fused(self, prediction: Prediction, *, matched: bool = True) -> pd.DataFrame:
         """Return all fused candidates of a tomogram, before any threshold; none if no member worked.
@@ -81,11 +85,13 @@ class Fusion:
         """
         added = self.added[self.added["experiment"] == prediction.experiment]
         used = {*prediction.members, *added["member"]} & set(self.ensemble.members)
-        candidates = concatenate([one_per_member(prediction.candidates, self.run, matched=matched), added])
+        candidates = concatenate(
+            [one_per_member(prediction.candidates, self.run, matched=matched and self.final == FOLDS), added]
+        )
         return restrict(self.ensemble, used).apply(candidates) if used else candidates[:0]
 
 
-def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
+def load_fusion(run: RunDirectory, names: Iterable[str], final: str = FOLDS) -> Fusion:
     """Return the last step of a run whose ensemble has been built, with its added members' candidates.
 
     Parameters
@@ -94,6 +100,8 @@ def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
         The run.
     names
         The tomograms that will be predicted.
+    final
+        Which models predict them.
 
     Raises
     ------
@@ -103,4 +111,4 @@ def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
     ensemble = load_ensemble(run.path / FILE)
     others = [member for member in ensemble.members if member not in run.members]
     experiments = list(names)
-    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]))
+    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]), final)

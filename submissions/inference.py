@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from evaluation.run_directory import RunDirectory
 from models.member import Predictor
 from postproc.candidates import concatenate
 from submissions.budget import Plan
+from submissions.final import FOLDS, model_folders
 from submissions.predict import load_models, predict_member
 from submissions.store import Store, Stored, prediction_key, weights_key
 from tomograms.dataset import Dataset
@@ -98,6 +100,8 @@ class Inference:
         Those of the run's members that predict.
     device
         ``auto``, ``cpu`` or ``cuda[:N]``.
+    final
+        Which models; see `submissions.final`.
     """
 
     run: RunDirectory
@@ -105,13 +109,18 @@ class Inference:
     store: Store
     members: tuple[str, ...]
     device: str
+    final: str = FOLDS
     _models: dict[str, dict[str, Predictor]] = field(default_factory=dict, init=False)
     _full: dict[str, int] = field(default_factory=dict, init=False)
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
         """The key of each member's weights."""
-        return {member: weights_key(self.run, member) for member in self.members}
+        return {member: weights_key(self.folders(member)) for member in self.members}
+
+    def folders(self, member: str) -> dict[str, Path]:
+        """Return the folders of a member's models, by name."""
+        return model_folders(self.run, member, self.final)
 
     def models(self, member: str) -> Mapping[str, Predictor]:
         """Return a member's models, loaded at the first call.
@@ -122,7 +131,7 @@ class Inference:
             If one is missing or damaged.
         """
         if member not in self._models:
-            self._models[member] = load_models(self.run, member, device=self.device)
+            self._models[member] = load_models(member, self.folders(member), device=self.device)
             self._full[member] = max(model.views for model in self._models[member].values())
         return self._models[member]
 

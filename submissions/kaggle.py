@@ -43,6 +43,12 @@ def parser() -> argparse.ArgumentParser:
         "--python", default=f"{sys.version_info.major}.{sys.version_info.minor}", help="Kaggle's Python (default: this)"
     )
     options.add_argument(
+        "--final",
+        choices=("folds", "all"),
+        default="folds",
+        help="models: of the folds (default), or those trained on all runs",
+    )
+    options.add_argument(
         "--rehearse",
         action="store_true",
         help="then run the notebook in a fresh environment without network, on the test tomograms of --data",
@@ -70,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"--rehearse: expected --python {own}, which runs here, but got {arguments.python}")
     run = find_run(arguments.runs, arguments.run)
     image = dict.fromkeys(KAGGLE_IMAGE) if arguments.image is None else read_image(arguments.image)
-    order = Order(arguments.account, arguments.budget, arguments.expect, image, arguments.python)
+    order = Order(arguments.account, arguments.budget, arguments.expect, image, arguments.python, arguments.final)
     folder = arguments.out or run.path / "kaggle"
     record = write_bundle(folder, run, order)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--user", default="ensemble", help="whose picks they are (default: ensemble)")
     options.add_argument("--session", default="1", help="in which session (default: 1)")
     options.add_argument("--overwrite", action="store_true", help="replace copick picks of this user and session")
+    options.add_argument(
+        "--final",
+        choices=("folds", "all"),
+        default="folds",
+        help="average the fold models (default), or train and use models on all runs, whose scores no run can check",
+    )
     options.add_argument("--out", type=Path, help="folder of everything that is written (default: the run's)")
     options.add_argument("--budget", metavar="TIME", help="11h, 90m or 45s: drop views, then members, to end in time")
     options.add_argument("--expect", type=int, metavar="N", help="keep the budget as if there were N tomograms")
@@ -72,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from submissions.budget import Budget, ladder, parse_duration
     from submissions.copick_export import CopickTarget
+    from submissions.final import FOLDS
     from submissions.fusion import load_fusion, members_in_use
     from submissions.inference import Inference
     from submissions.inputs import extents_of, find_run, names_to_predict, open_data
@@ -84,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = find_run(arguments.runs, arguments.run)
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
-    fusion = load_fusion(run, names)
+    fusion = load_fusion(run, names, arguments.final)
     target = None
     if "copick" in arguments.to:
         target = CopickTarget(dataset.root, arguments.user, arguments.session, arguments.overwrite)
@@ -98,7 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         soft_wrap=True,
     )
     devices = find_devices(arguments.device)
-    inference = Inference(run, dataset, Store(folder / "test"), members, devices[0])
+    store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
+    inference = Inference(run, dataset, store, members, devices[0], arguments.final)
+    if arguments.final != FOLDS:
+        finish_training(inference)
     total = max(len(names), arguments.expect or 0)
     budget = Budget(limit, ladder(members), total, len(devices), time.monotonic)
     if limit is not None:
@@ -126,6 +136,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if failed:
         console().print(f"not everything worked: see the failures above of {', '.join(failed)}", soft_wrap=True)
     return SOME_FAILED if failed else 0
+
+
+def finish_training(inference: Inference) -> None:
+    """Train the final models that are not there yet, and say what they mean."""
+    from submissions.final import MEANING, train_final, untrained
+    from tomograms.console import Progress, console
+
+    console().print(MEANING, soft_wrap=True)
+    with Progress() as progress:
+        for member in inference.members:
+            for seed, folder in untrained(inference.run, member).items():
+                task = progress.task(f"final {member} seed {seed}", total=1)
+                train_final(inference.run, member, seed, folder=folder, device=inference.device, advance=task.update)
+                task.finish()
 
 
 def predict(
@@ -210,6 +234,7 @@ def export(
 def say_score(fusion: Fusion, dataset: Dataset, predictions: Sequence[Prediction]) -> None:
     """Print what the test truth says, where it is known and no model was trained on it."""
     from postproc.candidates import concatenate
+    from submissions.final import FOLDS
     from submissions.inputs import trained_on
     from submissions.report import compare, score_table
     from tomograms.console import console
@@ -227,6 +252,7 @@ def say_score(fusion: Fusion, dataset: Dataset, predictions: Sequence[Prediction
         console().print(f"not scored: {error}", markup=False, soft_wrap=True)
         return
     particles = fusion.run.particles
+    ways = {"matched (submitted)": True, "unmatched": False} if fusion.final == FOLDS else {"final models": False}
     rows = {
         label: compare(
             truth,
@@ -234,7 +260,7 @@ def say_score(fusion: Fusion, dataset: Dataset, predictions: Sequence[Prediction
             fusion.ensemble.thresholds,
             particles,
         )
-        for label, matched in (("matched (submitted)", True), ("unmatched", False))
+        for label, matched in ways.items()
     }
     kind = "simulated test truth" if dataset.simulated else "test truth"
     title = f"{kind}, {len(judged)} tomograms: score at out-of-fold thresholds, and optimum"

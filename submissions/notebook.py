@@ -24,6 +24,7 @@ INPUT = Path(os.environ.get("KAGGLE_INPUT", "/kaggle/input"))
 WORKING = Path(os.environ.get("KAGGLE_WORKING", "/kaggle/working"))
 BUDGET = {budget!r}
 EXPECT = {expect}
+FINAL = {final!r}
 
 
 def find(pattern):
@@ -48,7 +49,7 @@ subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-index",
 
 PREDICT = """\
 command = [sys.executable, "-m", "submissions.make", "--runs", str(bundle), "--run", "run", "--data", str(data)]
-command += ["--out", str(WORKING), "--budget", BUDGET, "--expect", str(EXPECT)]
+command += ["--out", str(WORKING), "--budget", BUDGET, "--expect", str(EXPECT), "--final", FINAL]
 code = subprocess.run(command, cwd=WORKING).returncode
 if code not in (0, 3):  # 3: something failed, and the rest is there
     raise SystemExit(code)
@@ -61,7 +62,7 @@ print(*submission.read_text().splitlines()[:5], sep="\\n")
 """
 
 
-def write_notebook(path: Path, *, budget: str, expect: int) -> None:
+def write_notebook(path: Path, *, budget: str, expect: int, final: str) -> None:
     """Write the notebook, checked against the format's schema.
 
     Parameters
@@ -72,11 +73,13 @@ def write_notebook(path: Path, *, budget: str, expect: int) -> None:
         Of `submissions.make`, e.g. ``11h``.
     expect
         How many tomograms are to be expected.
+    final
+        Which models predict; see `submissions.final`.
     """
     import nbformat
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    sources = [FIND.format(budget=budget, expect=expect), INSTALL, PREDICT, CHECK]
+    sources = [FIND.format(budget=budget, expect=expect, final=final), INSTALL, PREDICT, CHECK]
     cells = [new_markdown_cell(INTRODUCTION.strip(), id="cell-0")]
     cells += [new_code_cell(source.strip(), id=f"cell-{number}") for number, source in enumerate(sources, start=1)]
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}

@@ -7,6 +7,7 @@ beside the averaged ones: `submissions.score_matching` needs their scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,8 @@ from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 
-def load_models(run: RunDirectory, member: str, *, device: str) -> dict[str, Predictor]:
-    """Return a member's fold models by name, ``HELD_OUT/MEMBER-SEED``.
+def load_models(member: str, folders: Mapping[str, Path], *, device: str) -> dict[str, Predictor]:
+    """Return a member's trained networks by name; see `submissions.final.model_folders`.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def load_models(run: RunDirectory, member: str, *, device: str) -> dict[str, Pre
         If a model is missing or damaged.
     """
     kind = get_member(member)
-    return {f"{job.parent.name}/{job.name}": kind.load(job, device) for job in run.jobs(member)}
+    return {name: kind.load(folder, device) for name, folder in folders.items()}
 
 
 class MeanMaps:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pandas as pd
 
-from evaluation.run_directory import RunDirectory
 from postproc.candidates import read_candidates, write_candidates
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
@@ -79,8 +78,8 @@ class Store:
         return folder / f"{member}.parquet", folder / f"{member}.json"
 
 
-def weights_key(run: RunDirectory, member: str) -> dict[str, str]:
-    """Return the SHA-256 of each of the member's weights, by folder.
+def weights_key(folders: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of each model's weights, by name; see `submissions.final.model_folders`.
 
     Raises
     ------
@@ -88,15 +87,14 @@ def weights_key(run: RunDirectory, member: str) -> dict[str, str]:
         If a training has left no weights.
     """
     key = {}
-    for job in run.jobs(member):
-        path = job / "weights.safetensors"
+    for name, folder in folders.items():
+        path = folder / "weights.safetensors"
         if not path.exists():
             raise InputError(
-                f"{path}: no such file; the cross-validation has not finished: "
-                f"python -m evaluation.cv --run {run.name} goes on with it"
+                f"{path}: no such file; the cross-validation has not finished: python -m evaluation.cv goes on with it"
             )
         with path.open("rb") as file:
-            key[f"{job.parent.name}/{job.name}"] = hashlib.file_digest(file, "sha256").hexdigest()
+            key[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return key
 
 

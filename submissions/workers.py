@@ -115,6 +115,7 @@ def _in_processes(
         inference.dataset.record(),
         inference.store.path,
         inference.members,
+        inference.final,
         dict(registry.MEMBERS),
     )
     pools = {slot: specification.pool(device) for slot, device in enumerate(devices)}
@@ -164,6 +165,7 @@ class Specification:
     data: Mapping[str, Any]
     store: Path
     members: tuple[str, ...]
+    final: str
     registry: Mapping[str, str]
 
     def pool(self, device: str) -> ProcessPoolExecutor:
@@ -179,7 +181,8 @@ def _set_up(specification: Specification, device: str) -> None:
     global _inference
     registry.MEMBERS.update(specification.registry)
     run, dataset = open_run(specification.run), open_recorded(specification.data)
-    _inference = Inference(run, dataset, Store(specification.store), specification.members, device)
+    store = Store(specification.store)
+    _inference = Inference(run, dataset, store, specification.members, device, specification.final)
 
 
 def _predict_one(experiment: str, plan: Plan, accept_poorer: bool) -> Prediction:

@@ -116,6 +116,7 @@ def copy_project(template, root, monkeypatch):
     shutil.copytree(template, root, dirs_exist_ok=True)
     record = read_json(root / RUN / "run.json")
     record["data"]["root"] = str(root / "data")
+    record["data_hash"] = open_dataset(root / "data").fingerprint(TRAIN)
     write_json(root / RUN / "run.json", record)
     MapsPredictor.calls = BoxesPredictor.calls = 0
     return Project(root, root / "data")

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from submissions.budget import Plan
+from submissions.final import model_folders
 from submissions.inference import Inference
 from submissions.store import Store, prediction_key, weights_key
 from tests.submissions.conftest import RUN, TEST
@@ -84,7 +85,7 @@ def test_another_tomogram_of_the_same_name_makes_new_predictions(predicted):
 
 
 def test_the_key_names_what_counts(project):
-    weights = weights_key(project.run, "maps")
+    weights = weights_key(model_folders(project.run, "maps"))
     assert list(weights) == [f"TS_{i}/maps-8620" for i in (1, 2)]
     keys = [prediction_key(project.dataset, name, weights) for name in TEST]
     assert keys[0] != keys[1] and keys[0] == prediction_key(project.dataset, "TS_8", weights)

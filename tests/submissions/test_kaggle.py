@@ -145,7 +145,7 @@ def test_no_network_and_no_project_in_the_fresh_environment(tmp_path):
 
 
 def test_finding_what_is_attached(tmp_path, monkeypatch):
-    write_notebook(tmp_path / "submit.ipynb", budget="11h", expect=500)
+    write_notebook(tmp_path / "submit.ipynb", budget="11h", expect=500, final="folds")
     cell = read_cells(tmp_path / "submit.ipynb")[0]
     deep = tmp_path / "input" / "datasets" / "somebody" / "bundle"
     deep.mkdir(parents=True)

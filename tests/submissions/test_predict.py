@@ -8,6 +8,7 @@ from evaluation.run_directory import RunDirectory
 from models.outputs import ClassMaps
 from postproc.candidates import concatenate
 from postproc.convert import to_candidates
+from submissions.final import model_folders
 from submissions.predict import MeanMaps, load_models, one_per_member, predict_member
 from tests.submissions.fakes import MapsPredictor
 from tomograms.errors import InputError
@@ -45,7 +46,7 @@ def test_maps_on_different_grids_are_refused(other):
 @pytest.mark.parametrize("member", ["maps", "boxes"])
 def test_singles_and_average_of_a_tomogram(project, member):
     run, tomogram = project.run, project.dataset.tomogram("TS_8")
-    models = load_models(run, member, device="cpu")
+    models = load_models(member, model_folders(run, member), device="cpu")
     assert list(models) == [f"TS_{i}/{member}-8620" for i in (1, 2)]
     seen = []
     table = predict_member(tomogram, models, particles=CZII, member=member, advance=seen.append)
@@ -60,7 +61,7 @@ def test_singles_and_average_of_a_tomogram(project, member):
 
 def test_one_model_is_its_own_average(project):
     tomogram = project.dataset.tomogram("TS_8")
-    models = load_models(project.run, "maps", device="cpu")
+    models = load_models("maps", model_folders(project.run, "maps"), device="cpu")
     name = next(iter(models))
     table = predict_member(tomogram, {name: models[name]}, particles=CZII, member="maps")
     averaged = one_per_member(table, project.run, matched=False)
@@ -70,7 +71,9 @@ def test_one_model_is_its_own_average(project):
 
 def test_matching_changes_scores_only(project):
     tomogram = project.dataset.tomogram("TS_8")
-    table = predict_member(tomogram, load_models(project.run, "maps", device="cpu"), particles=CZII, member="maps")
+    table = predict_member(
+        tomogram, load_models("maps", model_folders(project.run, "maps"), device="cpu"), particles=CZII, member="maps"
+    )
     matched, unmatched = (one_per_member(table, project.run, matched=matched) for matched in (True, False))
     place = ["particle_type", "z", "y", "x"]
     a, b = matched.sort_values(place), unmatched.sort_values(place)
@@ -89,14 +92,14 @@ def test_one_output_at_a_time_is_held(project):
             Watched.last = weakref.ref(output)
             return output
 
-    known = next(iter(load_models(project.run, "maps", device="cpu").values())).known
+    known = next(iter(load_models("maps", model_folders(project.run, "maps"), device="cpu").values())).known
     models = {str(i): Watched(known) for i in range(3)}
     predict_member(project.dataset.tomogram("TS_8"), models, particles=CZII, member="maps")
 
 
 def test_with_several_seeds_a_folds_average_is_the_single_model(project):
     tomogram = project.dataset.tomogram("TS_8")
-    models = load_models(project.run, "maps", device="cpu")
+    models = load_models("maps", model_folders(project.run, "maps"), device="cpu")
     table = predict_member(tomogram, models, particles=CZII, member="maps")
     run = project.run
     twice = RunDirectory(run.path, {**run.record, "seeds": [8620, 8621]})
