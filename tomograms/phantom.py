@@ -59,8 +59,8 @@ class Phantom:
             "virus-like-particle": (3, 5),
         }
     )
-    strangers: int = 45
-    noise: tuple[float, float] = (0.25, 0.4)
+    strangers: int = 30
+    noise: tuple[float, float] = (0.15, 0.25)
     max_tilt: float = 48.0
     tilt_step: float = 3.0
 
