@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -18,6 +19,8 @@ PROTEIN = 0.81
 """Daltons per Å³: what the dense part of a map is scaled to."""
 SUPPORT = 0.15
 """A map's particle is where it exceeds this fraction of its strongest values."""
+DUST = 0.02
+"""Fraction of the largest connected part below which a part of a map is dust."""
 LARGEST = 2000.0
 """Å; a model that reaches further from its centre is taken for a mistake in the units."""
 
@@ -31,7 +34,8 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
     Parameters
     ----------
     folder
-        With ``{particle}.mrc``, ``.map``, ``.pdb``, ``.ent``, ``.cif`` or ``.mmcif`` for each particle.
+        With ``{particle}.mrc``, ``.map``, ``.pdb``, ``.ent``, ``.cif`` or ``.mmcif`` for each particle, or one of these
+        with ``.gz``.
     particles
         The species.
     voxel_size
@@ -44,14 +48,16 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of maps")
-    files = {p.name: sorted(f for f in folder.iterdir() if f.stem == p.name and f.suffix in READERS) for p in particles}
-    missing = [name for name, found in files.items() if not found]
+    files = {p.name: [s for s in sorted(READERS) if (folder / (p.name + s)).is_file()] for p in particles}
+    missing = [name for name, suffixes in files.items() if not suffixes]
     if missing:
         raise InputError(f"{folder}: expected a file named after each species, but got none for {', '.join(missing)}")
-    for found in files.values():
-        if len(found) > 1:
-            raise InputError(f"{folder}: expected one file per species, but got {', '.join(f.name for f in found)}")
-    return tuple(READERS[found[0].suffix](name, found[0], voxel_size) for name, found in files.items())
+    for name, suffixes in files.items():
+        if len(suffixes) > 1:
+            raise InputError(
+                f"{folder}: expected one file per species, but got {', '.join(name + s for s in suffixes)}"
+            )
+    return tuple(READERS[s](name, folder / (name + s), voxel_size) for name, (s,) in files.items())
 
 
 def read_map(name: str, path: Path, voxel_size: float) -> Species:
@@ -62,7 +68,8 @@ def read_map(name: str, path: Path, voxel_size: float) -> Species:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with mrcfile.open(path) as file:
-                grid, spacing = np.asarray(file.data, np.float32), file.voxel_size.copy()
+                grid, spacing, header = np.asarray(file.data, np.float32), file.voxel_size.copy(), file.header
+                axes = [int(header.maps), int(header.mapr), int(header.mapc)]
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: expected an MRC map, but it cannot be read ({error})") from None
     sizes = np.array([float(spacing.z), float(spacing.y), float(spacing.x)])
@@ -70,6 +77,9 @@ def read_map(name: str, path: Path, voxel_size: float) -> Species:
         raise InputError(f"{path}: expected a 3D map, but got an array of shape {grid.shape}")
     if not sizes[0] > 0 or np.ptp(sizes) > 1e-3 * sizes[0]:
         raise InputError(f"{path}: expected the same voxel size above 0 Å on each axis, but got {sizes.tolist()}")
+    if sorted(axes) != [1, 2, 3]:
+        raise InputError(f"{path}: expected columns, rows and sections along the axes 1, 2, 3, but got {axes[::-1]}")
+    grid = grid.transpose([axes.index(axis) for axis in (3, 2, 1)])
     grid, centre, radius = isolate(grid, float(sizes[0]), path)
     return from_grid(name, grid, centre, float(sizes[0]), voxel_size=voxel_size, radius=radius)
 
@@ -78,6 +88,8 @@ def isolate(
     grid: NDArray[np.float32], voxel_size: float, source: Path
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], float]:
     """Return a map scaled to daltons per voxel and 0 off the particle, its centre of mass (zyx) and its radius (Å).
+
+    What is smaller than `DUST` of the largest connected part is left out, and so are the borders that hold nothing.
 
     Raises
     ------
@@ -97,9 +109,13 @@ def isolate(
             f"{source}: expected a particle brighter than its surroundings, but the map is inverted "
             f"(lowest {-low:.3g}, highest {high:.3g} above its border); multiply it by -1"
         )
-    grid = np.where(grid > SUPPORT * high, grid, 0).astype(np.float32)
-    dense = grid[grid > 0]
-    grid *= PROTEIN * voxel_size**3 / np.percentile(dense, 75)
+    parts, number = ndimage.label(grid > SUPPORT * high)
+    sizes = np.bincount(parts.ravel(), minlength=number + 1)
+    sizes[0] = 0
+    kept = (sizes > DUST * sizes.max())[parts]
+    box = ndimage.find_objects(kept.astype(np.uint8))[0]
+    grid = np.where(kept[box], grid[box], 0).astype(np.float32)
+    grid *= PROTEIN * voxel_size**3 / np.percentile(grid[grid > 0], 75)
     index = np.argwhere(grid > 0)
     weight = grid[tuple(index.T)].astype(np.float64)
     centre = weight @ index / weight.sum()
@@ -136,6 +152,6 @@ def read_model(name: str, path: Path, voxel_size: float) -> Species:
 
 
 READERS: dict[str, Callable[[str, Path, float], Species]] = {
-    **dict.fromkeys((".mrc", ".map"), read_map),
-    **dict.fromkeys((".pdb", ".ent", ".cif", ".mmcif"), read_model),
+    **dict.fromkeys([s + z for s in (".mrc", ".map") for z in ("", ".gz")], read_map),
+    **dict.fromkeys([s + z for s in (".pdb", ".ent", ".cif", ".mmcif") for z in ("", ".gz")], read_model),
 }

@@ -2,7 +2,7 @@
 
 Copies of a species are central slices of its Fourier transform (torch-fourier-slice), shifted by phase ramps, so that
 neither their rotation nor their sub-voxel position blurs them. Measured on one CPU core: 820 slices of a 64³ box in
-0.1 s. Of the alternatives, torch-projectors is compiled against one torch release and does not load beside another,
+0.26 s. Of the alternatives, torch-projectors is compiled against one torch release and does not load beside another,
 and acryo rotates real-space volumes through dask, on the CPU only. Points (membranes, gold) are added one by one.
 """
 

@@ -74,8 +74,8 @@ class Settings:
     voxel_size: float = REFERENCE_VOXEL_SIZE
     counts: Mapping[str, Range] = field(default_factory=lambda: CZII_COUNTS)
     other_count: Range = (15, 50)
-    distractors: Range = (200, 600)
-    vesicles: Range = (15, 45)
+    distractors: Range = (400, 900)
+    vesicles: Range = (25, 55)
     gold: Range = (0, 4)
     crowding: Range = (1.0, 1.0)
     clustering: Range = (0.2, 0.6)
@@ -90,11 +90,11 @@ class Settings:
     amplitude_contrast: Range = (0.06, 0.12)
     misalignment: Range = (0.1, 0.5)
     angle_error: Range = (0.0, 0.3)
-    contrast: Range = (0.8, 1.2)
+    contrast: Range = (0.75, 1.05)
     tilt_weighting: Range = (1.0, 2.0)
-    correction: Range = (0.6, 1.0)
+    correction: Range = (0.65, 1.0)
     resolution: Range = (25, 40)
-    denoising: Range = (0.1, 0.45)
+    denoising: Range = (0.2, 0.45)
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -153,6 +153,7 @@ CZII_LIKE = Settings()
 TRAINING = replace(
     CZII_LIKE,
     crowding=(2.0, 8.0),
+    distractors=(100, 600),
     vesicles=(5, 60),
     gold=(0, 12),
     half_range=(42, 60),

@@ -47,6 +47,29 @@ def test_a_map_at_another_voxel_size_is_resampled(tmp_path):
     assert a.sum() == pytest.approx(0.81 * volume, rel=0.1) and b.sum() == pytest.approx(a.sum(), rel=0.05)
 
 
+def test_axes_in_another_order_are_put_right(tmp_path):
+    grid = blobs()
+    read = []
+    for name, order in [("a", (1, 2, 3)), ("b", (3, 1, 2))]:  # columns, rows, sections
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "ribosome.mrc"
+        write(path, grid.transpose([3 - axis for axis in order[::-1]]))
+        with mrcfile.open(path, "r+") as file:
+            file.header.mapc, file.header.mapr, file.header.maps = order
+        read.append(read_species(tmp_path / name, RIBOSOME, VOXEL_SIZE)[0].density)
+    assert np.allclose(*read, atol=1e-3 * read[0].max())
+
+
+def test_dust_is_left_out_and_packed_files_are_read(tmp_path):
+    grid = blobs()
+    grid[2:4, 2:4, 2:4] = 3
+    with mrcfile.new(tmp_path / "ribosome.map.gz", compression="gzip") as file:
+        file.set_data(grid)
+        file.voxel_size = 6.0
+    (species,) = read_species(tmp_path, RIBOSOME, VOXEL_SIZE)
+    assert species.reach < 120 and len(species.density) * VOXEL_SIZE < 280
+
+
 def test_the_centre_is_that_of_the_mass():
     grid, centre, radius = isolate(blobs(), 6.0, "map")
     index = np.indices(grid.shape).reshape(3, -1)
