@@ -1,4 +1,4 @@
-"""``python -m tests.benchmark.full_size``: a full-size tomogram through the U-Net, peaks and submission.csv; peak memory.
+"""``python -m tests.benchmark.full_size``: a full-size tomogram through U-Net, peaks and submission; its peak memory.
 
 The tomogram is noise and the network untrained: neither the time nor the memory of inference depends on them. Noise
 gives more candidates than any real tomogram.
