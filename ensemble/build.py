@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.seed < 0:
         raise InputError(f"--seed: expected at least 0, but got {arguments.seed}")
     from ensemble.add import keep_added, parse_additions, read_added
-    from ensemble.comparison import compare
+    from ensemble.comparison import BASELINES, compare
     from ensemble.ensemble import FILE
     from ensemble.records import check_replay, gather, held_out, to_record
     from ensemble.report import report
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tomograms.files import write_json
 
     run = choose_run(arguments.runs, arguments.run)
-    files = parse_additions(arguments.add, run.members)
+    files = parse_additions(arguments.add, [*run.members, *BASELINES])
     tables = {
         name: read_added(path, member=name, particles=run.particles, held_out=held_out(run))
         for name, path in files.items()

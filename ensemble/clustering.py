@@ -2,7 +2,7 @@
 
 Greedy and one-to-one: the best candidate that is still free seeds a cluster and takes at most one free candidate of
 every *other* member within the radius, so two true neighbours, which every member sees as two, never merge. Seeds go by
-calibrated score and not by score x weight: who belongs together is a question of geometry, and so it cannot depend on
+score and not by score x weight: who belongs together is a question of geometry, and so it cannot depend on
 how a member's weight is split. Weights decide where the cluster lies and what it scores.
 """
 
@@ -150,7 +150,6 @@ def fuse_points(
 ) -> Points:
     """Return the clusters of one species as points; members of weight 0 take no part."""
     points = points[weight[points.member] > 0]
-    # Members whose score is the same everywhere, or absent, do not change the geometry; see the module's text.
     seed = cluster(points.position, points.member, points.experiment, points.score, radius=radius)
     return merge(points, seed, weight=weight, variance=variance).ordered()
 
@@ -166,7 +165,7 @@ def fuse(
     Parameters
     ----------
     candidates
-        Candidates with calibrated scores (at least 0), one model per member. Members that a rule does not name are
+        Candidates with comparable scores (at least 0), one model per member. Members that a rule does not name are
         left out.
     particles
         Species; candidates of others are left out.

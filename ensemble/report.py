@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from ensemble.comparison import TUNED, Comparison
 from evaluation.intervals import Interval, score_interval
+from evaluation.report import empty_table
 
 
 def report(comparison: Comparison, *, simulated: bool) -> Group:
@@ -36,7 +36,7 @@ def score_table(comparison: Comparison, *, title: str) -> Table:
     """Return nested score, interval, optimum and gap of everything, and the difference to the best member."""
     best = comparison.best_member
     names = ("nested", "95 % interval", "optimum", "gap", "minus best", "95 % interval")
-    table = _table(title, "", names)
+    table = empty_table(title, "", names)
     for name, result in comparison.results.items():
         if name == TUNED or name == next(iter(comparison.baselines), None):
             table.add_section()
@@ -58,7 +58,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
     rule, best = comparison.rule, comparison.best_member
     result, alone = comparison.ensemble, comparison.members[best]
     columns = ("F4", f"{best} F4", "AP", f"{best} AP", "threshold", "swept", "F*/17")
-    table = _table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
+    table = empty_table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
         fusion = rule.fusions[name]
@@ -129,12 +129,3 @@ def _figure(value: float) -> str:
 def _range(interval: Interval, form: str) -> str:
 
     return f"{interval.low:{form}} to {interval.high:{form}}"
-
-
-def _table(title: str, first: str, columns: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.show_edge = False
-    table.add_column(first, overflow="fold", min_width=8)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table

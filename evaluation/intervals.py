@@ -54,7 +54,7 @@ def score_interval(result: NestedResult) -> Interval:
     experiments = sorted(result.counts)
     multiplicity, probability = resamplings(len(experiments))
     scores = resampled_scores(result.counts, result.particles, experiments, multiplicity)
-    return _interval(result.score.total, scores, probability)
+    return interval_of(result.score.total, scores, probability)
 
 
 def difference_interval(result: NestedResult, baseline: NestedResult) -> Interval:
@@ -73,7 +73,7 @@ def difference_interval(result: NestedResult, baseline: NestedResult) -> Interva
     multiplicity, probability = resamplings(len(experiments))
     scores = resampled_scores(result.counts, result.particles, experiments, multiplicity)
     baseline_scores = resampled_scores(baseline.counts, baseline.particles, experiments, multiplicity)
-    return _interval(result.score.total - baseline.score.total, scores - baseline_scores, probability)
+    return interval_of(result.score.total - baseline.score.total, scores - baseline_scores, probability)
 
 
 @lru_cache(maxsize=4)
@@ -124,7 +124,7 @@ def percentile(
     return float(values[order[min(first, len(values) - 1)]])
 
 
-def _interval(estimate: float, values: NDArray[np.float64], probability: NDArray[np.float64]) -> Interval:
+def interval_of(estimate: float, values: NDArray[np.float64], probability: NDArray[np.float64]) -> Interval:
     """Return the percentile interval of weighted values; without values it is the estimate itself."""
     if not len(values):
         return Interval(estimate, estimate, estimate, 0.0, 0)

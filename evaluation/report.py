@@ -49,7 +49,7 @@ def report(results: Mapping[str, NestedResult], *, simulated: bool, seconds: Map
 
 def score_table(results: Mapping[str, NestedResult], *, title: str) -> Table:
     """Return the headline: nested score with its interval, optimum, gap."""
-    table = _table(title, "member", ("nested", "95 % interval", "optimum", "gap"))
+    table = empty_table(title, "member", ("nested", "95 % interval", "optimum", "gap"))
     for name, result in results.items():
         interval = score_interval(result)
         table.add_row(
@@ -98,7 +98,7 @@ def class_table(
     names = ["weight", "precision", "recall", "F4"]
     names += ["AP"] if average_precision is not None else []
     names += ["threshold"] if thresholds is not None else []
-    table = _table(title, "particle", (*names, "TP", "FP", "FN", "picks", "truth"))
+    table = empty_table(title, "particle", (*names, "TP", "FP", "FN", "picks", "truth"))
     for particle in particles:
         own = counts.get(particle.name, Counts())
         cells = [f"{particle.weight:g}", f"{own.precision:.3f}", f"{own.recall:.3f}", f"{own.f_beta:.3f}"]
@@ -112,7 +112,7 @@ def class_table(
 
 def fold_table(result: NestedResult, *, title: str) -> Table:
     """Return each fold's score on its held-out runs, and the thresholds that were fitted without them."""
-    table = _table(title, "held out", ("score", "TP", "FP", "FN"))
+    table = empty_table(title, "held out", ("score", "TP", "FP", "FN"))
     for particle in result.particles:
         table.add_column(particle.name.replace("-", "-\n"), justify="right", overflow="fold", min_width=7)
     for fold in result.folds:
@@ -135,7 +135,7 @@ def fold_table(result: NestedResult, *, title: str) -> Table:
 def time_table(seconds: Mapping[str, float]) -> Table:
     """Return the time of each stage and its share."""
     total = sum(seconds.values())
-    table = _table("Time by stage", "stage", ("time", "share"))
+    table = empty_table("Time by stage", "stage", ("time", "share"))
     for stage, value in seconds.items():
         table.add_row(stage, duration(value), f"{100 * value / total if total > 0 else 0:.0f} %")
     table.add_section()
@@ -143,7 +143,7 @@ def time_table(seconds: Mapping[str, float]) -> Table:
     return table
 
 
-def _table(title: str, first: str, columns: Sequence[str]) -> Table:
+def empty_table(title: str, first: str, columns: Sequence[str]) -> Table:
     """Return an empty table: a column of names, then columns of figures that are never cut."""
     table = Table(title=title, title_justify="left", caption_justify="left", box=SIMPLE_HEAD, padding=0)
     table.show_edge = False

@@ -1,0 +1,103 @@
+"""Candidates of other tools: what is taken over, and one clear line for each mistake."""
+
+import pandas as pd
+import pytest
+
+from ensemble.add import added_path, keep_added, load_added, parse_additions, read_added
+from tests.ensemble.synthetic import PAIR
+from tomograms.errors import InputError
+
+RUNS = ("TS_0", "TS_1")
+ROWS = [
+    ("TS_0", "easy", 10.0, 20.0, 30.0, 17.5),
+    ("TS_0", "hard", 10.0, 20.0, 30.0, -2.0),
+    ("TS_1", "easy", 11.0, 21.0, 31.0, 0.25),
+    ("test_1", "easy", 12.0, 22.0, 32.0, 0.1 + 0.2),
+]
+HEADER = "experiment,particle_type,x,y,z,score"
+
+
+@pytest.fixture
+def csv(tmp_path):
+    def write(rows=ROWS, header=HEADER):
+        path = tmp_path / "other.csv"
+        path.write_text("\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+def read(path):
+    return read_added(path, member="other", particles=PAIR, held_out=RUNS)
+
+
+def test_rows_are_taken_over_exactly_and_in_order(csv):
+    table = read(csv([ROWS[3], ROWS[1], ROWS[2], ROWS[0]]))
+    assert table[["experiment", "particle_type", "x", "y", "z", "score"]].values.tolist() == [list(r) for r in ROWS]
+    assert set(table["member"]) == {"other"} and set(table["model"]) == {"mean"}
+
+
+def test_an_id_and_other_columns_are_left_out(csv):
+    table = read(csv([(7, *row) for row in ROWS], header="id," + HEADER))
+    pd.testing.assert_frame_equal(table, read(csv()))
+
+
+def test_kept_rows_are_read_again_by_experiment(csv, run):
+    table = read(csv())
+    keep_added(run, "other", table)
+    assert added_path(run, "other") == run.path / "added" / "other.parquet"
+    assert load_added(run, "other", ["test_1"])["score"].tolist() == [0.1 + 0.2]
+    assert len(load_added(run, "other", RUNS)) == 3
+    with pytest.raises(InputError, match="no such file"):
+        load_added(run, "missing", RUNS)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (("TS_1", "odd", 1, 1, 1, 1), "line 6: expected a particle_type among easy, hard, but got 'odd'"),
+        (("TS_1", "", 1, 1, 1, 1), "line 6: expected a value for particle_type"),
+        (("", "easy", 1, 1, 1, 1), "line 6: expected a value for experiment"),
+        (("TS_1", "easy", "nan", 1, 1, 1), "line 6: expected a finite number for x"),
+        (("TS_1", "easy", 1, "", 1, 1), "line 6: expected a finite number for y"),
+        (("TS_1", "easy", 1, 1, 1, "inf"), "line 6: expected a finite number for score"),
+        (("TS_1", "easy", 1, 1, "deep", 1), "line 6: expected a finite number for z, but got 'deep'"),
+        (("TS_0", "easy", 10, 20, 30, 1), "line 6: expected each position of a species once"),
+    ],
+)
+def test_bad_row_is_one_line_that_names_it(csv, row, message):
+    path = csv([*ROWS, row])
+    with pytest.raises(InputError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: {message}") and "\n" not in str(error.value)
+
+
+def test_missing_runs_columns_and_files_are_named(csv, tmp_path):
+    with pytest.raises(InputError, match="none for TS_1"):
+        read(csv([ROWS[0], ROWS[3]]))
+    with pytest.raises(InputError, match="no score"):
+        read(csv([row[:5] for row in ROWS], header=HEADER.removesuffix(",score")))
+    with pytest.raises(InputError, match="no such file"):
+        read(tmp_path / "nowhere.csv")
+    (tmp_path / "empty.csv").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="expected a CSV file"):
+        read(tmp_path / "empty.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(InputError, match="expected a CSV file"):
+        read(tmp_path / "binary.csv")
+
+
+def test_names_and_files_of_arguments():
+    files = parse_additions(["crYOLO-2=a=b.csv", "tm_1=c.csv"], taken=["unet"])
+    assert {name: str(path) for name, path in files.items()} == {"crYOLO-2": "a=b.csv", "tm_1": "c.csv"}
+
+
+@pytest.mark.parametrize("argument", ["other", "=a.csv", "other=", "unet=a.csv", "ensemble=a.csv", "a/b=a.csv"])
+def test_bad_arguments_are_refused(argument):
+    with pytest.raises(InputError, match="--add"):
+        parse_additions([argument], taken=["unet"])
+
+
+def test_name_given_twice_is_refused():
+    with pytest.raises(InputError, match="taken"):
+        parse_additions(["other=a.csv", "other=b.csv"], taken=[])

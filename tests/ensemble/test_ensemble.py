@@ -1,0 +1,164 @@
+"""The ensemble end to end on made-up members: it pays, it replays, and members may be one, useless or silent."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ensemble.calibration import label_hits
+from ensemble.comparison import BASELINES, TUNED, compare
+from ensemble.ensemble import Ensemble, load_ensemble
+from ensemble.fitting import fit_ensemble
+from evaluation.nested import nested, nested_fit
+from postproc.candidates import COLUMNS, concatenate, empty_candidates, make_candidates
+from tests.ensemble.conftest import QUICK, TWO
+from tests.ensemble.synthetic import PAIR, Quality, folds_of, make_data
+from tomograms.errors import InputError
+from tomograms.files import write_json
+
+
+def fit(truth, candidates, tuning=QUICK):
+    members = sorted(candidates["member"].unique())
+    return fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=tuning)
+
+
+def compared(truth, candidates):
+    folds = folds_of(sorted(truth["experiment"].unique()))
+    return compare(truth, candidates, particles=PAIR, folds=folds, tuning=QUICK)
+
+
+@pytest.fixture(scope="module")
+def built(data):
+    return compared(*data)
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    return fit(*data)
+
+
+def test_independent_members_are_beaten_nested(built):
+    comparison, studies = built
+    assert comparison.best_member == "unet"
+    difference = comparison.difference(TUNED)
+    assert difference.estimate > 0.02 and difference.low > 0
+    assert difference.resamplings == 1716
+    assert set(studies) == {particle.name for particle in PAIR}
+    assert set(comparison.results) == {"unet", "yolo", *BASELINES, TUNED}
+
+
+def test_tuned_beats_every_plain_fusion(built):
+    comparison, _ = built
+    tuned = comparison.ensemble.score.total
+    for name in ("mean probability", "suppression", "rank average"):
+        assert tuned > comparison.baselines[name].score.total
+
+
+def test_members_score_as_they_do_without_an_ensemble(built, data):
+    truth, candidates = data
+    alone = nested(truth, candidates[candidates["member"] == "yolo"], PAIR, folds_of(sorted(set(truth["experiment"]))))
+    assert built[0].members["yolo"].score == alone.score
+
+
+def test_each_fold_is_fitted_without_its_run(built, data):
+    truth, candidates = data
+    fold = built[0].ensemble.folds[2]
+    others = ~truth["experiment"].isin(fold.fold.held_out), ~candidates["experiment"].isin(fold.fold.held_out)
+    assert fit(truth[others[0]], candidates[others[1]]).to_record() == fold.rule.to_record()
+
+
+def test_useless_member_does_no_harm():
+    useless = Quality({"easy": 0, "hard": 0}, recall=0.2, noise=0.4)
+    truth, candidates = make_data({"good": TWO["unet"], "useless": useless}, seed=1)
+    folds = folds_of(sorted(set(truth["experiment"])))
+    alone = nested(truth, candidates[candidates["member"] == "good"], PAIR, folds)
+    fused = nested_fit(fit, truth, candidates, particles=PAIR, folds=folds)
+    assert fused.score.total > alone.score.total - 0.005
+
+
+def test_one_member_alone_works(data):
+    truth, candidates = data
+    comparison, _ = compared(truth, candidates[candidates["member"] == "unet"])
+    assert not comparison.baselines
+    # Fusing one member only recalibrates: the ranking, and so nearly the score, is its own.
+    assert comparison.ensemble.score.total == pytest.approx(comparison.members["unet"].score.total, abs=0.01)
+    assert comparison.rule.dropped("hard") == ()
+
+
+def test_fused_scores_are_probabilities(fitted):
+    fresh_truth, fresh = make_data(TWO, seed=6, experiments=12)
+    fused = fitted.apply(fresh)
+    for particle in PAIR:
+        rows = fused[fused["particle_type"] == particle.name].reset_index(drop=True)
+        label = label_hits(fresh_truth, rows, particle).label
+        for low, high in ((0.0, 0.2), (0.2, 0.8), (0.8, 1.0)):
+            chosen = (rows["score"] > low) & (rows["score"] <= high)
+            if chosen.sum() > 50:
+                assert label[chosen].mean() == pytest.approx(rows["score"][chosen].mean(), abs=0.1)
+
+
+def test_threshold_lies_between_the_swept_one_and_theory(built):
+    comparison, _ = built
+    rule = comparison.rule
+    for particle in PAIR:
+        used, swept, theory = (limits[particle.name] for limits in (rule.thresholds, rule.swept, rule.theory))
+        assert np.log(used / (1 - used)) == pytest.approx(
+            (np.log(swept / (1 - swept)) + np.log(theory / (1 - theory))) / 2
+        )
+        # F* is the sweep's, and no other threshold does better on these runs.
+        assert comparison.ensemble.optimum.by_type[particle.name] <= 17 * theory + 1e-12
+
+
+def test_record_restores_every_bit(fitted, data, tmp_path):
+    write_json(tmp_path / "ensemble.json", {"ensemble": fitted.to_record()})
+    restored = load_ensemble(tmp_path / "ensemble.json")
+    assert restored == fitted
+    pd.testing.assert_frame_equal(restored.apply(data[1]), fitted.apply(data[1]), check_exact=True)
+
+
+def test_infinite_threshold_survives_the_record(data):
+    truth, candidates = data
+    rule = fit(truth, candidates[candidates["particle_type"] == "easy"])
+    assert rule.thresholds["hard"] == np.inf
+    record = json.loads(json.dumps(rule.to_record(), allow_nan=False))
+    assert Ensemble.from_record(record) == rule
+
+
+def test_order_of_rows_changes_no_bit_of_the_fit(fitted, data):
+    truth, candidates = data
+    shuffled = candidates.sample(frac=1, random_state=0, ignore_index=True)
+    assert fit(truth.sample(frac=1, random_state=1, ignore_index=True), shuffled).to_record() == fitted.to_record()
+    pd.testing.assert_frame_equal(fitted.apply(shuffled), fitted.apply(candidates), check_exact=True)
+
+
+def test_predict_is_apply_above_the_thresholds(fitted, data):
+    whole, kept = fitted.apply(data[1]), fitted.predict(data[1])
+    limit = whole["particle_type"].map(dict(fitted.thresholds))
+    pd.testing.assert_frame_equal(kept, whole[whole["score"] >= limit].reset_index(drop=True))
+
+
+def test_empty_in_empty_out(fitted):
+    for table in (fitted.apply(empty_candidates()), fitted.predict(empty_candidates())):
+        assert list(table.columns) == COLUMNS and len(table) == 0
+
+
+def test_unknown_members_and_species_are_left_out(fitted, data):
+    _, candidates = data
+    stranger = make_candidates("TS_0", "easy", [[1, 1, 1]], [0.9], member="stranger", model="mean")
+    odd = make_candidates("TS_0", "odd", [[1, 1, 1]], [0.9], member="unet", model="TS_0-0")
+    more = concatenate([candidates, stranger, odd])
+    pd.testing.assert_frame_equal(fitted.apply(more), fitted.apply(candidates))
+
+
+def test_several_models_of_a_member_are_refused(fitted, data):
+    twice = concatenate([data[1], data[1].assign(model="another")])
+    with pytest.raises(ValueError, match="one model per member"):
+        fitted.apply(twice)
+
+
+@pytest.mark.parametrize("content", [{}, [], {"ensemble": {"members": ["a"]}}])
+def test_damaged_file_is_an_input_error(tmp_path, content):
+    write_json(tmp_path / "ensemble.json", content)
+    with pytest.raises(InputError, match=r"ensemble\.json: expected the ensemble"):
+        load_ensemble(tmp_path / "ensemble.json")

@@ -1,0 +1,104 @@
+"""Tuning: it finds the best of its grid, TPE included, drops what harms, and can be stored and read again."""
+
+import numpy as np
+import optuna
+import pytest
+
+from ensemble.landscape import Landscape
+from ensemble.points import Points
+from ensemble.tuning import (
+    CAUTION,
+    DEFAULT_FRACTION,
+    PULL,
+    Objective,
+    Tuning,
+    default_rule,
+    grid,
+    store_studies,
+    tune,
+)
+from tests.ensemble.synthetic import PAIR
+
+HARD = PAIR[1]
+
+
+def test_grid_holds_each_rule_once_and_the_default_first():
+    points = grid(["a", "b"])
+    assert points[0] == {"weight_a": 1.0, "weight_b": 1.0, "radius": DEFAULT_FRACTION}
+    assert all(max(p["weight_a"], p["weight_b"]) == 1.0 for p in points)
+    assert len({tuple(p.values()) for p in points}) == len(points) == 7 * 5 + 2
+    assert len(grid(["a"])) == 1
+
+
+def test_best_trial_is_the_best_of_the_grid(problem):
+    *_, landscape = problem
+    rule, study = tune(landscape, ["unet", "yolo"], Tuning(trials=100))
+    objective = Objective.of(landscape.sweep(np.ones(2), DEFAULT_FRACTION))
+    values = [
+        objective(landscape.sweep(w, p["radius"]), w)
+        for p in grid(["unet", "yolo"])
+        for w in [np.array([p["weight_unet"], p["weight_yolo"]])]
+    ]
+    assert len(study.trials) == len(values) and study.best_value == max(values)
+    weight = np.array([rule.weights["unet"], rule.weights["yolo"]])
+    assert objective(landscape.sweep(weight, rule.radius_fraction), weight) == study.best_value
+
+
+def test_objective_is_the_stated_formula(problem):
+    *_, landscape = problem
+    weight = np.array([1.0, 0.25])
+    default, other = landscape.sweep(np.ones(2), DEFAULT_FRACTION), landscape.sweep(weight, 0.9)
+
+    def best(trial, runs):
+        hit, kept = trial.hit[runs].sum(axis=0), trial.predicted[runs].sum(axis=0)
+        return (17 * hit / (kept + 16 * trial.truth[runs].sum())).max()
+
+    lead = np.array([best(other, [r for r in range(7) if r != out]) for out in range(7)])
+    lead -= [best(default, [r for r in range(7) if r != out]) for out in range(7)]
+    error = np.sqrt(6 / 7 * ((lead - lead.mean()) ** 2).sum())
+    pull = 2 * ((0.8 - 0.5) ** 2 + (0.2 - 0.5) ** 2)
+    expected = best(other, list(range(7))) - CAUTION * error - PULL * pull
+    assert Objective.of(default)(other, weight) == pytest.approx(expected, abs=1e-12)
+    assert Objective.of(default)(default, np.ones(2)) == pytest.approx(best(default, list(range(7))), abs=1e-12)
+
+
+def test_tpe_proposes_where_the_grid_is_larger(problem):
+    *_, landscape = problem
+    first, second = (tune(landscape, ["unet", "yolo"], Tuning(trials=15, seed=3)) for _ in range(2))
+    assert len(first[1].trials) == 15
+    assert first[0] == second[0]  # the same seed, the same rule
+    assert first[1].best_value >= first[1].trials[0].value  # the default comes first
+
+
+def test_member_that_only_harms_is_dropped():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 3000, (140, 3))
+    runs = np.repeat(np.arange(7), 20)
+    false = rng.uniform(0, 3000, (700, 3))
+    good = Points(truth, np.linspace(4, 5, 140), np.zeros(140, int), runs)
+    bad = Points(false, np.full(700, 90.0), np.ones(700, int), np.repeat(np.arange(7), 100))
+    both = Points(*(np.concatenate([getattr(good, f), getattr(bad, f)]) for f in vars(good))).ordered()
+    landscape = Landscape(HARD, both, truth, runs, 7, np.ones(2))
+    rule, _ = tune(landscape, ["bad", "good"][::-1], Tuning())
+    assert rule.weights == {"good": 1.0, "bad": 0.0}
+
+
+def test_nothing_to_tune_gives_the_default_and_no_study():
+    none = np.empty(0, int)
+    landscape = Landscape(
+        HARD, Points(np.empty((0, 3)), np.empty(0), none, none), np.empty((0, 3)), none, 7, np.ones(2)
+    )
+    assert tune(landscape, ["a", "b"], Tuning()) == (default_rule(["a", "b"], {"a": 1.0, "b": 1.0}), None)
+
+
+def test_stored_studies_are_read_again_and_replaced(problem, tmp_path):
+    *_, landscape = problem
+    _, study = tune(landscape, ["unet", "yolo"], Tuning(trials=8))
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    for _ in range(2):
+        store_studies({"hard": study}, url, "made-up")
+    (summary,) = optuna.get_all_study_summaries(url)
+    assert (summary.study_name, summary.n_trials) == ("made-up/hard", 8)
+    stored = optuna.load_study(study_name="made-up/hard", storage=url)
+    assert [t.params for t in stored.trials] == [t.params for t in study.trials]
+    assert stored.best_value == study.best_value
