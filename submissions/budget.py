@@ -3,7 +3,7 @@
 When time runs short, this is dropped, in this order: test-time views (half of them, then half of the rest, down to
 one), then whole members, the weakest first, never the last one. Before each tomogram the richest plan that fits is
 taken, so what was dropped comes back when tomograms turn out cheaper. When not even the poorest plan fits, no more is
-predicted.
+predicted. The first tomogram is predicted whole, whatever it takes: nothing is known before.
 """
 
 from __future__ import annotations

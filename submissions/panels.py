@@ -20,12 +20,14 @@ from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 STYLE = {
-    HIT: ("o", "#56B4E9"),
-    MISS: ("s", "#F0E442"),
     FALSE_POSITIVE: ("X", "#D55E00"),
     FOUND: ("o", "#56B4E9"),
+    HIT: ("o", "#56B4E9"),
+    MISS: ("s", "#F0E442"),
 }
-"""Marker and colour."""
+"""Marker and colour, in the order of drawing: what is rarest lies on top."""
+LABELLED = 40
+"""Where a slice has more false positives than this, or more found particles, their names are left out."""
 SLAB = 5
 """Voxels along z that a slice averages."""
 
@@ -127,6 +129,8 @@ def _draw_marks(axes, table: pd.DataFrame, place: NDArray[np.float64], short: Ma
         chosen = (table["kind"] == kind).to_numpy()
         x, y = place[chosen, 2], place[chosen, 1]
         axes.scatter(x, y, s=34, marker=marker, facecolor=colour, edgecolor="black", linewidth=0.8)
+        if kind in (FALSE_POSITIVE, FOUND) and len(x) > LABELLED:
+            continue
         for name, left, top in zip(table["particle_type"][chosen], x, y, strict=True):
             axes.annotate(
                 short[name],
@@ -143,5 +147,5 @@ def _counted(table: pd.DataFrame) -> str:
     """Return how many marks of each kind there are."""
     plural = {HIT: "hits", MISS: "misses", FALSE_POSITIVE: "false positives", FOUND: "found"}
     counts = table["kind"].value_counts()
-    parts = [f"{counts[kind]} {plural[kind]}" for kind in STYLE if kind in counts]
+    parts = [f"{counts[kind]} {name}" for kind, name in plural.items() if kind in counts]
     return ", ".join(parts) or "nothing"
