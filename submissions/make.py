@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from tomograms.errors import InputError, run_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
-    from submissions.budget import Budget, Plan
+    from submissions.collect import Collected
     from submissions.copick_export import CopickTarget
     from submissions.fusion import Fusion
-    from submissions.inference import Inference, Prediction
+    from submissions.inference import Inference
+    from submissions.submission import Extent
     from tomograms.dataset import Dataset
 
 LATEST = Path("submissions") / "submission.csv"
@@ -77,15 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
 
     from submissions.budget import Budget, ladder, parse_duration
+    from submissions.collect import collect
     from submissions.copick_export import CopickTarget
     from submissions.final import FOLDS
     from submissions.fusion import load_fusion, members_in_use
     from submissions.inference import Inference
-    from submissions.inputs import extents_of, find_run, names_to_predict, open_data
+    from submissions.inputs import extents_of, find_run, names_to_predict, open_data, trained_on
     from submissions.store import Store
     from submissions.submission import read_submission
     from submissions.workers import find_devices
-    from tomograms.console import console, duration
+    from tomograms.console import duration
 
     limit = None if arguments.budget is None else parse_duration(arguments.budget)
     run = find_run(arguments.runs, arguments.run)
@@ -99,11 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     members = members_in_use(fusion.ensemble, run)
     folder = arguments.out or run.path
     path = folder / "submission.csv"
-    console().print(
-        f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}",
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
     devices = find_devices(arguments.device)
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
@@ -113,82 +113,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     budget = Budget(limit, ladder(members), total, len(devices), time.monotonic)
     if limit is not None:
         order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
-        console().print(
-            f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}", soft_wrap=True
-        )
-    predictions, picks = predict(inference, fusion, names, budget=budget, devices=devices, path=path)
-    done = [prediction.experiment for prediction in predictions if prediction.members]
-    if not done:
-        raise InputError(f"no test tomogram could be predicted; the first: {predictions[0].failures[0]}")
-    table = read_submission(path, particles=run.particles, extents=extents_of(dataset, done))
+        say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
+    seen = trained_on(run, names)
+    judged = [name for name in names if name not in seen and dataset.has_picks(name)]
+    collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
+    if not collected.picks:
+        raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
+    extents = extents_of(dataset, sorted(collected.picks))
+    table = read_submission(path, particles=run.particles, extents=extents)
     if arguments.out is None:
         LATEST.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, LATEST)
-    say_score(fusion, dataset, predictions)
+    if seen:
+        say(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
+    if judged:
+        say_score(fusion, dataset, collected, judged)
     copied = f"; copied to {LATEST}" if arguments.out is None else ""
-    console().print(
-        f"{path}: {len(table)} particles in {len(done)} tomograms, checked{copied}",
-        markup=False,
-        soft_wrap=True,
-    )
-    export(arguments, fusion, dataset, folder / "exports", picks=picks, done=done, target=target)
-    failed = [prediction.experiment for prediction in predictions if prediction.failures]
-    if failed:
-        console().print(f"not everything worked: see the failures above of {', '.join(failed)}", soft_wrap=True)
-    return SOME_FAILED if failed else 0
+    say(f"{path}: {len(table)} particles in {len(extents)} tomograms, checked{copied}")
+    export(arguments, fusion, dataset, folder / "exports", picks=collected.table(), extents=extents, target=target)
+    if collected.failures:
+        failed = dict.fromkeys(failure.experiment for failure in collected.failures)
+        say(f"not everything worked: see the failures above of {', '.join(failed)}")
+    return SOME_FAILED if collected.failures else 0
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    from tomograms.console import console
+
+    console().print(line, markup=False, soft_wrap=True)
 
 
 def finish_training(inference: Inference) -> None:
     """Train the final models that are not there yet, and say what they mean."""
     from submissions.final import MEANING, train_final, untrained
-    from tomograms.console import Progress, console
+    from tomograms.console import Progress
 
-    console().print(MEANING, soft_wrap=True)
+    say(MEANING)
     with Progress() as progress:
         for member in inference.members:
             for seed, folder in untrained(inference.run, member).items():
                 task = progress.task(f"final {member} seed {seed}", total=1)
                 train_final(inference.run, member, seed, folder=folder, device=inference.device, advance=task.update)
                 task.finish()
-
-
-def predict(
-    inference: Inference, fusion: Fusion, names: Sequence[str], *, budget: Budget, devices: Sequence[str], path: Path
-) -> tuple[list[Prediction], pd.DataFrame]:
-    """Predict tomogram by tomogram, the submission being written anew after each; return also its rows with scores."""
-    from evaluation.thresholds import apply_thresholds
-    from postproc.candidates import concatenate, empty_candidates
-    from submissions.inputs import extents_of
-    from submissions.submission import settle, write_submission
-    from submissions.workers import predict_all
-    from tomograms.console import Progress, console
-
-    if not path.exists():
-        write_submission(path, empty_candidates())
-    predictions: list[Prediction] = []
-    picks = empty_candidates()
-    with Progress() as progress:
-        task = progress.task("test tomograms", total=len(names))
-
-        def advance(note: str) -> None:
-            task.update(len(predictions), note=note)
-
-        def changed(experiment: str, plan: Plan) -> None:
-            dropped = plan.describe(budget.plans[0].members)
-            console().print(f"time budget: from {experiment} on, dropped: {dropped}", markup=False, soft_wrap=True)
-
-        for prediction in predict_all(
-            inference, names, budget=budget, devices=devices, advance=advance, changed=changed
-        ):
-            for failure in prediction.failures:
-                console().print(f"failed: {failure}", markup=False, soft_wrap=True)
-            kept = apply_thresholds(fusion.fused(prediction), fusion.ensemble.thresholds)
-            settled = settle(kept, extents_of(inference.dataset, kept["experiment"].unique()))
-            picks = concatenate([picks, settled])
-            write_submission(path, picks)
-            predictions.append(prediction)
-        task.finish()
-    return predictions, picks
 
 
 def export(
@@ -198,18 +165,15 @@ def export(
     folder: Path,
     *,
     picks: pd.DataFrame,
-    done: Sequence[str],
+    extents: Mapping[str, Extent],
     target: CopickTarget | None,
 ) -> None:
     """Write the other formats that were asked for."""
     from ensemble.ensemble import FILE
     from submissions.exports import Provenance, ensemble_version, write_csv, write_star
-    from submissions.inputs import extents_of
-    from tomograms.console import console
 
     run = fusion.run
     species = [particle.name for particle in run.particles]
-    extents = extents_of(dataset, done)
     provenance = Provenance(
         arguments.user,
         arguments.session,
@@ -228,39 +192,25 @@ def export(
         count = target.write(picks, extents=extents, species=species)
         written.append(f"{count} copick pick sets of user {target.user}, session {target.session}")
     if written:
-        console().print(f"exported: {'; '.join(written)}", markup=False, soft_wrap=True)
+        say(f"exported: {'; '.join(written)}")
 
 
-def say_score(fusion: Fusion, dataset: Dataset, predictions: Sequence[Prediction]) -> None:
-    """Print what the test truth says, where it is known and no model was trained on it."""
+def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Sequence[str]) -> None:
+    """Print what the test truth says of the tomograms on which it is known."""
     from postproc.candidates import concatenate
-    from submissions.final import FOLDS
-    from submissions.inputs import trained_on
     from submissions.report import compare, score_table
     from tomograms.console import console
     from tomograms.picks import join_truth
 
-    seen = trained_on(fusion.run, [p.experiment for p in predictions])
-    if seen:
-        console().print(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
-    judged = [p for p in predictions if p.experiment not in seen and dataset.has_picks(p.experiment)]
-    if not judged:
-        return
     try:
-        truth = join_truth([dataset.picks(p.experiment) for p in judged])
+        truth = join_truth([dataset.picks(name) for name in judged])
     except InputError as error:
-        console().print(f"not scored: {error}", markup=False, soft_wrap=True)
+        say(f"not scored: {error}")
         return
-    particles = fusion.run.particles
-    ways = {"matched (submitted)": True, "unmatched": False} if fusion.final == FOLDS else {"final models": False}
+    thresholds, particles = fusion.ensemble.thresholds, fusion.run.particles
     rows = {
-        label: compare(
-            truth,
-            concatenate([fusion.fused(prediction, matched=matched) for prediction in judged]),
-            fusion.ensemble.thresholds,
-            particles,
-        )
-        for label, matched in ways.items()
+        way: compare(truth, concatenate(list(fused.values())), thresholds, particles)
+        for way, fused in collected.fused.items()
     }
     kind = "simulated test truth" if dataset.simulated else "test truth"
     title = f"{kind}, {len(judged)} tomograms: score at out-of-fold thresholds, and optimum"

@@ -14,7 +14,7 @@ from evaluation.metric import kaggle_score
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
 from submissions.budget import Plan
-from submissions.fusion import load_fusion, members_in_use, restrict
+from submissions.fusion import Fusion, load_fusion, members_in_use, restrict
 from submissions.inference import Inference
 from submissions.inputs import extents_of, find_run, names_to_predict, trained_on
 from submissions.make import main
@@ -236,3 +236,17 @@ def test_a_species_that_only_the_missing_member_voted_on(project):
     rest = restrict(ensemble, ["maps"])
     table = rest.apply(project.run.candidates(["maps"]))
     assert not table.empty and isinstance(table, pd.DataFrame)
+
+
+def test_candidates_that_cannot_be_fused_lose_one_tomogram(predicted, monkeypatch, capsys):
+    fuse = Fusion.fused
+
+    def stumble(self, prediction, **options):
+        if prediction.experiment == "TS_8":
+            raise ValueError("odd candidates")
+        return fuse(self, prediction, **options)
+
+    monkeypatch.setattr(Fusion, "fused", stumble)
+    assert make("--run", "tiny") == 3
+    assert set(submission(predicted)["experiment"]) == {"TS_9"}
+    assert "failed: TS_8: its candidates cannot be fused: odd candidates" in capsys.readouterr().out
