@@ -36,7 +36,8 @@ class Collected:
     failures
         Everything that did not work.
     fused
-        All fused candidates of the tomograms that are to be judged, before thresholds: by way of scoring, by experiment.
+        All fused candidates, before thresholds, of the tomograms that are to be judged: by way of scoring, then by
+        experiment.
     """
 
     picks: dict[str, pd.DataFrame] = field(default_factory=dict)
