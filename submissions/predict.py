@@ -106,13 +106,15 @@ def predict_member(
         singles.append(
             to_candidates(output, particles, tomogram.voxel_size, experiment=tomogram.name, member=member, model=name)
         )
-        if isinstance(output, ClassMaps):
+        if isinstance(output, ClassMaps) and len(models) > 1:
             maps = maps or MeanMaps()
             maps.add(output)
         del output
         advance(name)
     together = concatenate(singles)
-    if maps is None:
+    if len(models) == 1:
+        averaged = together.assign(model=MEAN_MODEL)
+    elif maps is None:
         averaged = average_models(together, particles, len(models))
     else:
         averaged = to_candidates(
