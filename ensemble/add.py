@@ -64,7 +64,7 @@ def read_added(path: Path, *, member: str, particles: Sequence[Particle], held_o
         If a rule is broken, with the line.
     """
     try:
-        table = pd.read_csv(path, dtype={"experiment": str, "particle_type": str}, float_precision="round_trip")
+        table = pd.read_csv(path, dtype=str)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -78,7 +78,8 @@ def read_added(path: Path, *, member: str, particles: Sequence[Particle], held_o
     for column in NEEDED[2:]:
         number = pd.to_numeric(table[column], errors="coerce").astype(float)
         _refuse(number.isna() | np.isinf(number), path, table[column], f"expected a finite number for {column}")
-        table = table.assign(**{column: number})
+        exact = table[column].to_numpy(object).astype(np.float64)  # which pandas' own parser need not be
+        table = table.assign(**{column: exact})
     known = [particle.name for particle in particles]
     types = table["particle_type"]
     _refuse(~types.isin(known), path, types, f"expected a particle_type among {', '.join(known)}")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ensemble.points import Points, to_points, to_table
-from postproc.candidates import concatenate
+from postproc.candidates import concatenate, typed
 from tomograms.particles import Particle
 
 FUSED_MEMBER = "ensemble"
@@ -246,7 +246,7 @@ def average_models(
         if most > models:
             raise ValueError(f"expected at most {models} models of {member} per experiment, but got {most}")
         if models == 1:  # nothing to average, and the scores may be of any kind
-            tables.append(rows[rows["particle_type"].isin(names)].assign(model=MEAN_MODEL))
+            tables.append(typed(rows[rows["particle_type"].isin(names)].assign(model=MEAN_MODEL)))
             continue
         # Fold models carry other names in other experiments: within an experiment they are numbered from 0.
         numbered = rows.groupby("experiment")["model"].transform(lambda names: pd.factorize(names, sort=True)[0])
@@ -254,7 +254,7 @@ def average_models(
         rule = FusionRule(dict.fromkeys(slots, 1.0), MODEL_RADIUS, dict.fromkeys(slots, 1.0))
         rules = dict.fromkeys(names, rule)
         fused = fuse(rows.assign(member=numbered.astype(int).astype(str)), particles, rules=rules)
-        tables.append(fused.assign(member=member, model=MEAN_MODEL))
+        tables.append(typed(fused.assign(member=member, model=MEAN_MODEL)))
     return concatenate(tables)
 
 

@@ -26,7 +26,7 @@ def report(comparison: Comparison, *, simulated: bool) -> Group:
     parts: list[RenderableType] = [
         score_table(comparison, title=f"Weighted F4: members against fusions{label}"),
         Text("\n".join(verdict(comparison))),
-        particle_table(comparison, title=f"The ensemble by particle: nested F4 and what is fitted to all runs{label}"),
+        particle_table(comparison, title=f"Ensemble: nested F4, and the rule for new tomograms{label}"),
         Text(notes(comparison), style="dim"),
     ]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))

@@ -15,7 +15,7 @@ from ensemble.ensemble import load_ensemble
 from ensemble.records import check_replay, gather, held_out, replay
 from evaluation.metric import count, pool, score
 from evaluation.run_directory import open_run
-from postproc.candidates import write_candidates
+from postproc.candidates import typed, write_candidates
 from tests.ensemble.conftest import TWO, write_run
 from tests.ensemble.synthetic import PAIR, Quality, make_data
 from tomograms.errors import InputError
@@ -172,4 +172,4 @@ def test_no_run_at_all(tmp_path):
 
 def test_averaging_models_of_one_seed_leaves_candidates_alone(run):
     own = run.candidates()
-    pd.testing.assert_frame_equal(average_models(own, PAIR, 1), own.assign(model="mean"))
+    pd.testing.assert_frame_equal(average_models(own, PAIR, 1), typed(own.assign(model="mean")))
