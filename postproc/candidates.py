@@ -54,7 +54,7 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows in the stated total order: experiment, particle_type, score (high first), z, y, x, member, model."""
+    """Return the rows in their total order: experiment, particle_type, score (high first), z, y, x, member, model."""
     keys = ["experiment", "particle_type", "score", "z", "y", "x", "member", "model"]
     ascending = [key != "score" for key in keys]
     return table.sort_values(keys, ascending=ascending, kind="stable", ignore_index=True)

@@ -51,12 +51,12 @@ class Phantom:
     margin: int = 14
     counts: dict[str, tuple[int, int]] = field(
         default_factory=lambda: {
-            "apo-ferritin": (12, 20),
-            "beta-amylase": (3, 6),
-            "beta-galactosidase": (4, 7),
-            "ribosome": (7, 10),
-            "thyroglobulin": (7, 10),
-            "virus-like-particle": (3, 5),
+            "apo-ferritin": (16, 24),
+            "beta-amylase": (4, 7),
+            "beta-galactosidase": (8, 12),
+            "ribosome": (8, 11),
+            "thyroglobulin": (10, 14),
+            "virus-like-particle": (4, 6),
         }
     )
     strangers: int = 30

@@ -104,7 +104,7 @@ def test_presets_are_settings_of_one_kind(trained):
 
 
 def test_training_leaves_weights_history_and_pictures_and_no_pickle(trained):
-    name, directory, _ = trained
+    directory = trained[1]
     files = {path.name for path in directory.rglob("*") if path.is_file()}
     assert {"weights.safetensors", "history.csv", "loss.png", "metric.png"} <= files
     assert not {name for name in files if name.endswith((".pt", ".pth", ".pkl"))}
