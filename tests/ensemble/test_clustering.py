@@ -278,7 +278,7 @@ def test_a_model_that_saw_nothing_counts_as_zero():
 def test_a_single_model_keeps_any_scores():
     single = seeds_of(([[0, 0, 0], [30, 0, 0]], [17.0, -3.0]))
     result = average_models(single, [BALL], 1)
-    pd.testing.assert_frame_equal(result, single.assign(model="mean"))
+    pd.testing.assert_frame_equal(result, typed(single.assign(model="mean")))
 
 
 def test_fold_models_may_differ_between_experiments():
