@@ -32,13 +32,13 @@ def test_without_single_scores_nothing_changes():
 
 
 @given(own=SCORES, n_models=st.integers(1, 7))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_identity_when_all_models_agree(own, n_models):
     assert match_ranks(own, own * n_models, n_models).tolist() == own
 
 
 @given(own=SCORES, reference=SCORES, n_models=st.integers(1, 7))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 def test_monotone_and_ties_stay_ties(own, reference, n_models):
     matched = match_ranks(own, reference, n_models)
     order = np.argsort(own, kind="stable")
@@ -50,7 +50,7 @@ def test_monotone_and_ties_stay_ties(own, reference, n_models):
 
 
 @given(own=SCORES, reference=SCORES, n_models=st.integers(1, 7), random=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_any_order_of_the_inputs_gives_the_same_scores(own, reference, n_models, random):
     order = list(range(len(own)))
     random.shuffle(order)
@@ -61,7 +61,7 @@ def test_any_order_of_the_inputs_gives_the_same_scores(own, reference, n_models,
 
 
 @given(reference=st.lists(st.floats(0.01, 1), min_size=21, max_size=60, unique=True), threshold=st.floats(0, 1))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 def test_a_threshold_keeps_as_many_as_a_single_model_keeps_on_average(reference, threshold):
     n_models = 3
     own = np.linspace(0.9, 0.1, len(reference) // n_models)
