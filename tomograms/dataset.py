@@ -129,9 +129,10 @@ class Dataset:
             of a species leave the choice open.
         """
         chosen = self.source.pick_sets(run)
-        known = by_name(self.particles)
+        if not chosen:
+            return join_truth([])
+        stored, known = self.source.volume(run), by_name(self.particles)
         tables = []
-        stored = self.source.volume(run) if chosen else None
         for name in sorted({pick_set.particle_type for pick_set in chosen}):
             pick_set, *others = [s for s in chosen if s.particle_type == name]
             if name not in known:
@@ -142,7 +143,6 @@ class Dataset:
                     f"{pick_set.source}: expected one set of picks of {name}, but got {sets} (user/session); "
                     "choose by user and session"
                 )
-            assert stored is not None
             _check_inside(pick_set, known[name], stored)
             tables.append(make_truth(run, name, pick_set.position))
         return join_truth(tables)
