@@ -42,8 +42,8 @@ class YoloSettings:
     ema_decay, ema_steps
         The weights' moving average: its final decay, and the steps in which it ramps up.
     degrees, shear, translate, scale, fliplr, flipud, transpose, zflip, brightness
-        Augmentation of single images: largest angles, shares of the image, and relative changes; ``fliplr``, ``flipud``,
-        ``transpose`` and ``zflip`` (the slabs in reverse) are probabilities.
+        Augmentation of single images: largest angles, shares of the image, and relative changes; ``fliplr``,
+        ``flipud``, ``transpose`` and ``zflip`` (the slabs in reverse) are probabilities.
     mosaic, close_mosaic, mixup, copy_paste
         Augmentation that mixes images: probabilities, and the last epochs that do without.
     watch_every, watch_step
