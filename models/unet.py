@@ -55,7 +55,7 @@ class UNetSettings:
         ``auto``, ``bf16``, ``fp16`` or ``fp32``.
     """
 
-    steps: int = 500
+    steps: int = 400
     epoch_steps: int = 50
     batch: int = 2
     crop: tuple[int, int, int] = (64, 96, 96)
@@ -82,7 +82,7 @@ class UNetSettings:
 
 FULL = UNetSettings(steps=20_000, epoch_steps=500, batch=8, crop=(96, 128, 128), views=8, overlap=0.5, ema=0.999)
 SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=200, epoch_steps=40, batch=1, crop=(48, 96, 96))
+DEMO = replace(SHORT, steps=170, epoch_steps=34, batch=1, crop=(48, 96, 96))
 
 
 class UNetMember:

@@ -106,8 +106,8 @@ class YoloSettings:
 
 
 PRESETS = {
-    "demo": YoloSettings(epochs=8),
-    "short": YoloSettings(epochs=16),
+    "demo": YoloSettings(epochs=5),
+    "short": YoloSettings(epochs=10),
     "full": YoloSettings(
         network="yolo11l",
         weights="auto",
