@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -150,17 +150,30 @@ def draw(settings: Settings, rng: np.random.Generator) -> Conditions:
 CZII_LIKE = Settings()
 """A tomogram as the competition's are."""
 
-TRAINING = replace(
-    CZII_LIKE,
-    crowding=(2.0, 8.0),
+TRAINING = Settings(
     distractors=(100, 600),
     vesicles=(5, 60),
     gold=(0, 12),
+    crowding=(2.0, 8.0),
+    clustering=(0.2, 0.6),
+    vesicle_radius=(150, 450),
+    gold_radius=(25, 60),
+    thickness=(1400, 1900),
     half_range=(42, 60),
     step=(3.0, 4.0),
     dose=(25, 130),
+    defocus=(2.0, 4.5),
+    defocus_jitter=(0.0, 0.15),
+    amplitude_contrast=(0.06, 0.12),
+    misalignment=(0.1, 0.5),
+    angle_error=(0.0, 0.3),
     contrast=(0.7, 1.2),
+    tilt_weighting=(1.0, 2.0),
     correction=(0.0, 1.0),
+    resolution=(25, 40),
     denoising=(0.0, 0.6),
 )
-"""Wider, and more crowded than any tomogram, so that crops are rarely empty: for networks to start from."""
+"""Wider, and more crowded than any tomogram, so that crops are rarely empty: for networks to start from.
+
+Every range that is drawn from is written out, so that this one stays what shipped weights have seen.
+"""
