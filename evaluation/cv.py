@@ -47,6 +47,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--fold-file", type=Path, help="folds as YAML (default: the built-in cv_folds.yaml)")
     options.add_argument("--folds", nargs="+", metavar="RUN", help="only the folds that hold out these runs")
     options.add_argument("--tomo-type", help="tomogram type (default: denoised)")
+    options.add_argument(
+        "--extra-tomo-types",
+        nargs="+",
+        metavar="TYPE",
+        help="further tomogram types of the training runs, e.g. wbp isonetcorrected: each is one more training "
+        "tomogram with the same picks; held-out runs are predicted in the main type",
+    )
     options.add_argument("--user", help="whose picks are the truth, where several have picked (copick)")
     options.add_argument("--session", help="which of their sessions (copick)")
     options.add_argument("--voxel-spacing", type=float, help="Å, where there are several (copick)")
@@ -104,7 +111,8 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: Mapping[str, 
     from evaluation.folds import Fold, load_folds
     from evaluation.run_directory import folds_to_records, to_records
     from evaluation.settings import check_owners, resolve_settings, to_record
-    from evaluation.versions import commit, versions
+    from tomograms.versions import commit, versions
+    from evaluation.views import fingerprint, open_views
 
     if old is not None and arguments.fold_file is None and arguments.folds is None:
         folds: tuple[Fold, ...] = tuple(Fold(tuple(f["held_out"]), tuple(f["train"])) for f in old["folds"])
@@ -122,9 +130,12 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: Mapping[str, 
     if len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise InputError(f"--seeds: expected distinct numbers from 0, but got {' '.join(map(str, seeds))}")
     runs = sorted({run for fold in folds for run in (*fold.held_out, *fold.train)})
+    train = sorted({run for fold in folds for run in fold.train})
+    extra = arguments.extra_tomo_types or (list(old.get("extra_tomogram_types", [])) if old else [])
     return {
         "data": dataset.record(),
-        "data_hash": dataset.fingerprint(runs),
+        "extra_tomogram_types": extra,
+        "data_hash": fingerprint(dataset, open_views(dataset, extra, train), runs=runs, train=train),
         "simulated": dataset.simulated,
         "particles": to_records(dataset.particles),
         "folds": folds_to_records(folds),
@@ -145,7 +156,8 @@ def refuse_change(old: Mapping[str, Any], new: Mapping[str, Any], source: Path) 
     InputError
         Naming the first difference.
     """
-    for key in ("data", "data_hash", "particles", "folds", "seeds", "members"):
+    old = {"extra_tomogram_types": [], **old}  # runs that were begun before there were any
+    for key in ("data", "extra_tomogram_types", "data_hash", "particles", "folds", "seeds", "members"):
         was, now = old[key], new[key]
         if key == "members" and list(was) == list(now):
             for member in was:
@@ -170,7 +182,16 @@ def jobs_of(run: RunDirectory, device: str) -> list[Job]:
     from evaluation.settings import from_record
 
     return [
-        Job(fold, member, from_record(member, settings), seed, run.particles, run.job(fold, member, seed), device)
+        Job(
+            fold,
+            member,
+            from_record(member, settings),
+            seed,
+            run.particles,
+            run.job(fold, member, seed),
+            device,
+            run.extra_types,
+        )
         for member, settings in run.record["members"].items()
         for seed in run.seeds
         for fold in run.folds
@@ -180,18 +201,23 @@ def jobs_of(run: RunDirectory, device: str) -> list[Job]:
 def work_off(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset) -> None:
     """Do every job that has not been done."""
     from evaluation.jobs import run_job
+    from evaluation.views import load, open_views
     from tomograms.console import Progress, console
-    from tomograms.picks import join_truth
 
     open_jobs = [job for job in jobs if not job.finished]
     console().print(
         f"run {run.name}: {len(jobs)} trainings, {len(jobs) - len(open_jobs)} of them done; results in {run.path}"
     )
+    if run.extra_types:
+        own = run.record["data"]["tomogram_type"]
+        console().print(
+            f"training tomograms in the types {', '.join((own, *run.extra_types))}; predicted and scored in {own} only"
+        )
     if not open_jobs:
         return
     runs = sorted({name for fold in run.folds for name in (*fold.held_out, *fold.train)})
-    tomograms = {name: dataset.tomogram(name) for name in runs}
-    picks = join_truth([dataset.picks(name) for name in runs])
+    views = open_views(dataset, run.extra_types, run.train)
+    tomograms, picks = load(dataset, views, runs=runs, train=run.train)
     with Progress() as progress:
         whole = progress.task("all trainings", total=len(jobs), done=len(jobs) - len(open_jobs))
         for done, job in enumerate(open_jobs, start=len(jobs) - len(open_jobs) + 1):

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.folds import Fold
+from evaluation.views import view_names
 from models.member import Advance, Watch
 from models.registry import get_member
 from postproc.candidates import concatenate, write_candidates
@@ -36,6 +37,8 @@ class Job:
         Where everything of it is written.
     device
         ``auto``, ``cpu`` or ``cuda[:N]``.
+    extra_types
+        Further tomogram types of the training runs; see `evaluation.views`.
     """
 
     fold: Fold
@@ -45,6 +48,7 @@ class Job:
     particles: Sequence[Particle]
     directory: Path
     device: str
+    extra_types: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -76,9 +80,9 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
     job
         What is to be done.
     tomograms
-        Normalised, by run; both the training and the held-out ones.
+        Normalised, by name; the training ones in every type (`evaluation.views.view_names`), and the held-out ones.
     picks
-        Of the same runs. Those of the held-out runs are watched, and nothing that is kept depends on them.
+        Of the same. Those of the held-out runs are watched, and nothing that is kept depends on them.
     advance
         Told of the training's progress.
     """
@@ -87,9 +91,10 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
     start = time.perf_counter()
     if not job.trained:
         watched = job.fold.held_out[0]
+        names = view_names(job.fold.train, job.extra_types)
         member.fit(
-            [tomograms[run] for run in job.fold.train],
-            picks[picks["experiment"].isin(job.fold.train)].reset_index(drop=True),
+            [tomograms[name] for name in names],
+            picks[picks["experiment"].isin(names)].reset_index(drop=True),
             Watch(tomograms[watched], picks[picks["experiment"] == watched].reset_index(drop=True)),
             particles=job.particles,
             settings=job.settings,

@@ -33,7 +33,8 @@ class RunDirectory:
         ``runs/NAME``.
     record
         The content of ``run.json``: ``data`` (root and how it is read), ``data_hash``, ``particles``, ``folds``,
-        ``members`` (settings by member), ``seeds``, ``versions``, ``commit``.
+        ``members`` (settings by member), ``seeds``, ``versions``, ``commit``; ``extra_tomogram_types`` where training
+        runs have further views.
     """
 
     path: Path
@@ -63,6 +64,16 @@ class RunDirectory:
     def seeds(self) -> tuple[int, ...]:
         """The seeds with which each fold and member is trained."""
         return tuple(self.record["seeds"])
+
+    @property
+    def extra_types(self) -> tuple[str, ...]:
+        """The tomogram types in which training runs are seen beside the main one; see `evaluation.views`."""
+        return tuple(self.record.get("extra_tomogram_types", ()))
+
+    @property
+    def train(self) -> tuple[str, ...]:
+        """The sorted names of the runs that train in some fold."""
+        return tuple(sorted({name for fold in self.folds for name in fold.train}))
 
     def job(self, fold: Fold, member: str, seed: int) -> Path:
         """Return the folder of one training."""

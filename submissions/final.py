@@ -12,11 +12,11 @@ from pathlib import Path
 
 from evaluation.run_directory import RunDirectory
 from evaluation.settings import from_record
+from evaluation.views import fingerprint, load, open_views
 from models.member import Advance
 from models.registry import get_member
 from tomograms.dataset import open_recorded
 from tomograms.errors import InputError
-from tomograms.picks import join_truth
 
 FOLDS, ALL = "folds", "all"
 MEANING = (
@@ -40,7 +40,7 @@ def untrained(run: RunDirectory, member: str) -> dict[int, Path]:
 
 
 def train_final(run: RunDirectory, member: str, seed: int, *, folder: Path, device: str, advance: Advance) -> None:
-    """Train a member on every run of the cross-validation, with the same settings; nothing is watched.
+    """Train a member on every run of the cross-validation, with the same settings and views; nothing is watched.
 
     Parameters
     ----------
@@ -60,11 +60,13 @@ def train_final(run: RunDirectory, member: str, seed: int, *, folder: Path, devi
     """
     dataset = open_recorded(run.record["data"])
     names = sorted({name for fold in run.folds for name in (*fold.held_out, *fold.train)})
-    if dataset.fingerprint(names) != run.record["data_hash"]:
+    views = open_views(dataset, run.extra_types, names)
+    if fingerprint(dataset, views, runs=names, train=run.train) != run.record["data_hash"]:
         raise InputError(f"{dataset.root}: expected the data that run {run.name} was trained on, but they have changed")
+    tomograms, picks = load(dataset, views, runs=names, train=names)
     get_member(member).fit(
-        [dataset.tomogram(name) for name in names],
-        join_truth([dataset.picks(name) for name in names]),
+        list(tomograms.values()),
+        picks,
         None,
         particles=run.particles,
         settings=from_record(member, run.record["members"][member]),

@@ -1,14 +1,19 @@
 import shutil
 
+import numpy as np
 import pytest
 
 from evaluation.metric import kaggle_score
+from evaluation.views import fingerprint, open_views
 from submissions.final import model_folders, untrained
 from submissions.make import main
-from tests.submissions.conftest import RUN
+from tests.submissions.conftest import RUN, SHAPE, TRAIN, VOXEL_SIZE
 from tests.submissions.test_inference import calls
 from tests.submissions.test_make import submission, truth
 from tomograms.errors import run_command
+from tomograms.files import read_json, write_json
+from tomograms.kaggle_tree import SPACING
+from tomograms.ome_zarr import write_volume
 
 
 def make(*arguments):
@@ -50,3 +55,16 @@ def test_changed_training_data_are_refused(project, capsys):
     shutil.rmtree(project.data / "train/overlay/ExperimentRuns/TS_1")
     assert make() == 2
     assert "have changed" in capsys.readouterr().err
+
+
+def test_final_models_see_every_type_that_the_fold_models_saw(project):
+    for number, name in enumerate(TRAIN):
+        volume = np.random.default_rng(50 + number).normal(0, 1e-5, SHAPE).astype(np.float32)
+        write_volume(project.data / "train/static/ExperimentRuns" / name / SPACING / "wbp.zarr", volume, VOXEL_SIZE)
+    path = project.root / RUN / "run.json"
+    record = read_json(path) | {"extra_tomogram_types": ["wbp"]}
+    views = open_views(project.dataset, ["wbp"], TRAIN)
+    record["data_hash"] = fingerprint(project.dataset, views, runs=TRAIN, train=TRAIN)
+    write_json(path, record)
+    assert make() == 0
+    assert '"seed": 4' in (project.run.path / "final" / "maps-8620" / "weights.safetensors").read_text()
