@@ -111,8 +111,8 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: Mapping[str, 
     from evaluation.folds import Fold, load_folds
     from evaluation.run_directory import folds_to_records, to_records
     from evaluation.settings import check_owners, resolve_settings, to_record
-    from tomograms.versions import commit, versions
     from evaluation.views import fingerprint, open_views
+    from tomograms.versions import commit, versions
 
     if old is not None and arguments.fold_file is None and arguments.folds is None:
         folds: tuple[Fold, ...] = tuple(Fold(tuple(f["held_out"]), tuple(f["train"])) for f in old["folds"])
