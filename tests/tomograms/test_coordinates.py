@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tomograms.coordinates import extent, inside, to_angstrom, to_index
-from tomograms.phantom_imaging import splat
-from tomograms.phantom_shapes import species
+from tomograms.simulator.densities import from_beads
+from tomograms.simulator.structures import MODELS, Beads, built_in
 
 finite = st.floats(-1e6, 1e6)
 
@@ -31,17 +31,15 @@ def test_empty_in_empty_out():
     assert inside([], (2, 3, 4), 10.0).shape == (0,)
 
 
-@pytest.mark.parametrize("centre", [(61.3, 118.9, 142.2), (75.0, 104.9, 155.55)])  # xyz, Å, between voxels
-@pytest.mark.parametrize("name", sorted(species()))
+@pytest.mark.parametrize("centre", [(1.3, -3.9, 4.2), (-5.0, 4.9, 0.55)])  # xyz, Å, from a voxel's centre
+@pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_rendered_particle_is_found_at_its_sub_voxel_centre(centre, name):
-    """The whole convention at once: atoms in Å -> voxels -> centre of mass -> Å."""
-    voxel_size, shape = 10.012444, (32, 28, 24)
-    body = species()[name]
-    atoms = 0.3 * body.atoms + centre  # shrunk, so that it fits
-    volume = splat(atoms, body.mass, shape, voxel_size)
-    grid = np.indices(shape).reshape(3, -1).T
-    index = np.average(grid, axis=0, weights=volume.ravel().astype(float))
-    np.testing.assert_allclose(to_angstrom(index, voxel_size)[0], centre, atol=0.01)
+    """The whole convention at once: beads in Å -> voxels -> centre of mass -> Å."""
+    voxel_size, beads = 10.012444, built_in(name)
+    volume = from_beads(name, Beads(0.3 * beads.position + centre, beads.weight), voxel_size).density.astype(float)
+    grid = np.indices(volume.shape).reshape(3, -1).T - len(volume) // 2
+    index = np.average(grid, axis=0, weights=volume.ravel())
+    np.testing.assert_allclose(to_angstrom(index, voxel_size)[0], centre, atol=0.1)
 
 
 def test_extent_holds_the_full_outermost_voxels():

@@ -25,6 +25,7 @@ def write_tree(
     runs: Mapping[str, Sequence[str]],
     species: Sequence[Species],
     device: str = "cpu",
+    description: str = "simulated tomograms",
 ) -> None:
     """Write simulated runs as a Kaggle tree, the truth of each included.
 
@@ -38,6 +39,8 @@ def write_tree(
         The volume of the n-th run, over all splits, depends on it and on n only.
     runs
         Run names by split (``train``, ``test``).
+    description
+        What the progress is called.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def write_tree(
         raise InputError(f"{root}: expected a folder without a data set, but it holds one")
     names = [(split, name) for split in runs for name in runs[split]]
     with Progress() as progress:
-        task = progress.task("simulated tomograms", total=len(names))
+        task = progress.task(description, total=len(names))
         for number, (split, name) in enumerate(names):
             tomogram, picks = simulate(settings, (seed, number), shape, species=species, name=name, device=device)
             by_name = {s.name: picks[picks["particle_type"] == s.name][["x", "y", "z"]].to_numpy() for s in species}
