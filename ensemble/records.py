@@ -18,10 +18,10 @@ from evaluation.intervals import Interval
 from evaluation.metric import count, pool, score
 from evaluation.records import result_to_record
 from evaluation.run_directory import RunDirectory
-from evaluation.versions import commit, versions
 from postproc.candidates import concatenate
 from tomograms.errors import InputError
 from tomograms.files import read_json
+from tomograms.versions import commit, versions
 
 
 def gather(run: RunDirectory, added: Iterable[str]) -> pd.DataFrame:

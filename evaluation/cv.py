@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.initial import PRETRAINED, SCRATCH
 from tomograms.errors import InputError, run_command
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         metavar="MEMBER.NAME=VALUE",
         help="change a value of the preset, e.g. unet.steps=300; may be repeated",
+    )
+    options.add_argument(
+        "--init",
+        metavar="pretrained|scratch|PATH",
+        help="what members start from: the shipped weights (default), nothing, or a folder of models.pretrain; "
+        "short for --set MEMBER.init=...",
     )
     options.add_argument(
         "--seeds", nargs="+", type=int, help=f"train each fold once per seed (default: {DEFAULT_SEED})"
@@ -110,8 +117,8 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: Mapping[str, 
     """Return the content of ``run.json`` for what was asked; what was not asked is as in ``old``."""
     from evaluation.folds import Fold, load_folds
     from evaluation.run_directory import folds_to_records, to_records
-    from evaluation.settings import check_owners, resolve_settings, to_record
     from evaluation.views import fingerprint, open_views
+    from models.settings import check_owners, resolve_settings, to_record
     from tomograms.versions import commit, versions
 
     if old is not None and arguments.fold_file is None and arguments.folds is None:
@@ -126,6 +133,8 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: Mapping[str, 
     preset = arguments.preset or (old["preset"] if old else "demo")
     overrides = arguments.overrides if arguments.overrides is not None else (old["overrides"] if old else [])
     check_owners(members, overrides)
+    if arguments.init is not None:
+        overrides = [*overrides, *(f"{member}.init={_absolute(arguments.init)}" for member in members)]
     seeds = arguments.seeds or (list(old["seeds"]) if old else [DEFAULT_SEED])
     if len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise InputError(f"--seeds: expected distinct numbers from 0, but got {' '.join(map(str, seeds))}")
@@ -179,7 +188,7 @@ def refuse_change(old: Mapping[str, Any], new: Mapping[str, Any], source: Path) 
 def jobs_of(run: RunDirectory, device: str) -> list[Job]:
     """Return the run's jobs: member by member, so that a first member is complete early, then fold by fold."""
     from evaluation.jobs import Job
-    from evaluation.settings import from_record
+    from models.settings import from_record
 
     return [
         Job(
@@ -240,6 +249,11 @@ def _open(arguments: argparse.Namespace, old: Mapping[str, Any] | None) -> Datas
         session=arguments.session or was.get("session"),
         voxel_spacing=arguments.voxel_spacing or was.get("voxel_spacing"),
     )
+
+
+def _absolute(init: str) -> str:
+    """Return the word, or the path from everywhere: a run may be gone on with in another folder."""
+    return init if init in (PRETRAINED, SCRATCH) else str(Path(init).resolve())
 
 
 def _only(folds: Sequence[Any], names: Sequence[str]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from models.outputs import ClassMaps, SliceBoxes
@@ -102,4 +103,44 @@ class Member(Protocol):
         InputError
             If the weights are missing, truncated or of another architecture.
         """
+        ...
+
+    def learner(self, *, particles: Sequence[Particle], settings: Any, seed: int, device: str) -> Learner:
+        """Return an untrained network for a pre-training, which hands it tomograms without end."""
+        ...
+
+
+class Learner(Protocol):
+    """A network in pre-training: `models.pretraining` decides what it sees and for how long."""
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps taken."""
+        ...
+
+    def prepare(self, tomogram: Tomogram, picks: pd.DataFrame) -> Any:
+        """Return what `train_step` draws from: a normalised tomogram, its truth, and whatever helps to be fast."""
+        ...
+
+    def train_step(self, pool: Sequence[Any], *, rng: np.random.Generator, done: float) -> float:
+        """Take one optimiser step on examples drawn from the pool; return the loss.
+
+        ``done`` is the share of the training that is done after it: the learning rate follows it.
+        """
+        ...
+
+    def score(self, tomograms: Sequence[Tomogram], picks: pd.DataFrame) -> dict[str, float]:
+        """Return validation figures, ``score`` among them: in [0, 1], higher is better."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        ...
+
+    def restore(self, path: Path) -> None:
+        """Go back to a checkpoint; `InputError` if it is damaged."""
+        ...
+
+    def write(self, path: Path) -> None:
+        """Write the averaged weights, rounded to fp16."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from models.member import Advance, Watch
+from models.initial import PRETRAINED, find_initial
+from models.member import Advance, Learner, Watch
 from models.outputs import ClassMaps
-from models.weights import load_weights
+from models.weights import load_weights, read_card
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
@@ -43,8 +45,12 @@ class UNetSettings:
         Share of the Tversky loss; the rest is cross-entropy.
     positive_weight
         Cross-entropy weight of every species; background has 1.
+    init
+        ``pretrained`` (the shipped weights), ``scratch``, or a path (see `models.initial`).
     learning_rate, weight_decay, warmup
         AdamW; the rate rises over the first ``warmup`` share of the steps and falls as a cosine to a hundredth.
+    fine_rate, encoder_share
+        The highest rate where the training starts from weights, and the encoder's as a share of it.
     ema
         Decay of the moving average of weights that predicts.
     stem, channels, strides, residual_units, norm
@@ -65,7 +71,10 @@ class UNetSettings:
     tversky_beta: float = 0.7
     tversky_share: float = 0.5
     positive_weight: float = 8.0
+    init: str = PRETRAINED
     learning_rate: float = 4e-3
+    fine_rate: float = 1e-3
+    encoder_share: float = 0.3
     weight_decay: float = 1e-2
     warmup: float = 0.1
     ema: float = 0.99
@@ -119,6 +128,12 @@ class UNetMember:
             advance=advance,
         )
 
+    def learner(self, *, particles: Sequence[Particle], settings: UNetSettings, seed: int, device: str) -> Learner:
+        """See `models.member.Member.learner`."""
+        from models.unet_pretraining import UNetLearner
+
+        return UNetLearner(settings, particles, seed, device)
+
     def load(self, directory: Path, device: str) -> UNetPredictor:
         """See `models.member.Member.load`."""
         from models.precision import resolve_device
@@ -143,6 +158,23 @@ def settings_from_json(text: str) -> UNetSettings:
 def settings_to_json(settings: UNetSettings) -> str:
     """Return the settings as JSON."""
     return json.dumps(asdict(settings), sort_keys=True)
+
+
+NETWORK = ("stem", "channels", "strides", "residual_units", "norm")
+"""The settings that weights belong to."""
+
+
+def initial_weights(settings: UNetSettings) -> Path | None:
+    """Return the weights to start from; the shipped ones only where they are of this network."""
+    path = find_initial("unet", settings.init)
+    if settings.init != PRETRAINED:
+        return path
+    if path is not None:
+        shipped = settings_from_json(read_card(path)["settings"])
+        if all(getattr(shipped, name) == getattr(settings, name) for name in NETWORK):
+            return path
+    warnings.warn("unet: no shipped weights are of this network, so it starts from scratch", stacklevel=2)
+    return None
 
 
 def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:

@@ -6,6 +6,7 @@ of the tomogram costs a fifth of what it costs at full resolution.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -62,3 +63,22 @@ class HalfResolutionUNet(nn.Module):
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
         """Return the class logits."""
         return self.body(self.stem(volume))
+
+
+def is_encoder(name: str) -> bool:
+    """Return whether a parameter, by its name, lies on the way down (the deepest level included)."""
+    return re.match(r"body\.model\.(1\.submodule\.)*2\.", name) is None
+
+
+def class_axes(name: str) -> tuple[int, ...]:
+    """Return the axes of a tensor, by its name, that run over the classes."""
+    if not name.startswith("body.model.2."):
+        return ()
+    transposed, residual = "0.conv", "1.conv.unit0.conv"
+    axes = {
+        f"{transposed}.weight": (1,),
+        f"{transposed}.bias": (0,),
+        f"{residual}.weight": (0, 1),
+        f"{residual}.bias": (0,),
+    }
+    return axes.get(name.removeprefix("body.model.2."), ())

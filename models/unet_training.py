@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,17 +15,19 @@ from monai.losses import TverskyLoss
 from torch import nn
 from torch.nn import functional
 
+from models.checkpoint import Part, load_checkpoint, save_checkpoint
 from models.crops import TrainingVolume, draw_batch
 from models.curves import write_history
+from models.initial import transfer
 from models.member import Advance, Watch
 from models.precision import autocast, compute_dtype, resolve_device
+from models.schedule import follow, learning_rate
 from models.targets import ball_targets
-from models.unet import UNetPredictor, UNetSettings, build_network, settings_to_json
-from models.unet_network import ORIGIN, STRIDE
-from models.weights import save_weights
+from models.unet import UNetPredictor, UNetSettings, build_network, initial_weights, settings_to_json
+from models.unet_network import ORIGIN, STRIDE, class_axes, is_encoder
+from models.weights import load_weights, save_weights
 from tomograms.coordinates import to_index
 from tomograms.errors import InputError
-from tomograms.files import replacing
 from tomograms.particles import Particle, to_records
 from tomograms.tomogram import Tomogram
 
@@ -49,18 +50,18 @@ def train_unet(
 ) -> None:
     """Train and write weights, history and curves; see `models.member.Member.fit`."""
     where = resolve_device(device)
-    trainer = Trainer(settings, 1 + len(particles), seed, where)
+    trainer = Trainer(settings, particles, seed, where, initial=initial_weights(settings))
     check_crop(settings.crop, trainer.multiple)
     volumes = [prepare(t, picks[picks["experiment"] == t.name], particles, settings) for t in train]
     watched = None
     if watch is not None:
-        watched = _targets(watch.tomogram, watch.picks, particles, settings)
+        watched = target_map(watch.tomogram, watch.picks, particles, settings)
     checkpoint = directory / "checkpoint.pt"
     if checkpoint.exists():
         trainer.restore(checkpoint)
     losses: list[float] = []
     for step, (crops, targets) in _prefetch(volumes, settings, seed, trainer.step, where):
-        losses.append(trainer.train_step(crops, targets))
+        losses.append(trainer.train_step(crops, targets, done=(step + 1) / settings.steps))
         advance(step + 1, settings.steps, f"loss {losses[-1]:.3f}")
         if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
             row: dict[str, float] = {"step": step + 1, "loss": float(np.mean(losses))}
@@ -70,9 +71,13 @@ def train_unet(
             losses = []
             trainer.save(checkpoint)
     write_history(directory, trainer.history, loss=["loss"], metric=["dice", *(f"dice {p.name}" for p in particles)])
-    card = {"member": "unet", "settings": settings_to_json(settings), "particles": json.dumps(to_records(particles))}
-    save_weights(directory / "weights.safetensors", trainer.average.state_dict(), card)
+    save_weights(directory / "weights.safetensors", trainer.average.state_dict(), header(settings, particles))
     checkpoint.unlink(missing_ok=True)
+
+
+def header(settings: UNetSettings, particles: Sequence[Particle]) -> dict[str, str]:
+    """Return what a weights file says about its network."""
+    return {"member": "unet", "settings": settings_to_json(settings), "particles": json.dumps(to_records(particles))}
 
 
 def check_crop(crop: Sequence[int], multiple: int) -> None:
@@ -102,15 +107,16 @@ def prepare(
     labels = {particle.name: particle.label for particle in particles}
     return TrainingVolume(
         volume,
-        _targets(padded, picks, particles, settings),
+        target_map(padded, picks, particles, settings),
         to_index(picks[["x", "y", "z"]].to_numpy(), tomogram.voxel_size),
         np.array([labels[name] for name in picks["particle_type"]], np.int64),
     )
 
 
-def _targets(
+def target_map(
     tomogram: Tomogram, picks: pd.DataFrame, particles: Sequence[Particle], settings: UNetSettings
 ) -> np.ndarray:
+    """Return the label of every voxel of the network's output for a tomogram, ``(z, y, x)`` uint8."""
     z, y, x = (-(-n // STRIDE) for n in tomogram.volume.shape)
     return ball_targets(
         picks,
@@ -150,19 +156,39 @@ def _prefetch(
 
 
 class Trainer:
-    """The state of a training: network, its moving average, optimiser, step and history."""
+    """The state of a training: network, its moving average, optimiser, step and history.
 
-    def __init__(self, settings: UNetSettings, classes: int, seed: int, device: torch.device) -> None:
+    Parameters
+    ----------
+    initial
+        Weights to start from; without them the start is random and the learning rate the one for that.
+    """
+
+    def __init__(
+        self,
+        settings: UNetSettings,
+        particles: Sequence[Particle],
+        seed: int,
+        device: torch.device,
+        *,
+        initial: Path | None = None,
+    ) -> None:
+        self.settings, self.classes, self.device = settings, 1 + len(particles), device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = build_network(settings, classes).to(device)
-        self.average = build_network(settings, classes).to(device)
+            network = build_network(settings, self.classes)
+        if initial is not None:
+            self._start_from(initial, network, particles)
+        self.network = network.to(device)
+        self.average = build_network(settings, self.classes).to(device)
         self.average.load_state_dict(self.network.state_dict())
-        self.settings, self.classes, self.device = settings, classes, device
         self.multiple = self.network.multiple
         self.dtype = compute_dtype(device, settings.precision)
+        self.peaks = self._peaks(pretrained=initial is not None)
+        named = list(self.network.named_parameters())
+        groups = [[value for name, value in named if is_encoder(name) is encoder] for encoder in (True, False)]
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            [{"params": group} for group in groups], weight_decay=settings.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.tversky = TverskyLoss(
@@ -173,17 +199,34 @@ class Trainer:
             beta=settings.tversky_beta,
             batch=True,
         )
-        weight = torch.full((classes,), settings.positive_weight, device=device)
+        weight = torch.full((self.classes,), settings.positive_weight, device=device)
         weight[0] = 1.0
         self.class_weight = weight
         self.step = 0
         self.history: list[dict[str, float]] = []
 
-    def train_step(self, crops: torch.Tensor, targets: torch.Tensor) -> float:
-        """Take one optimiser step; return the loss."""
+    def _start_from(self, path: Path, network: nn.Module, particles: Sequence[Particle]) -> None:
+        state, card = load_weights(path)
+        try:
+            old = [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda r: r["label"])]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path}: expected the card of a unet member, but got {error!r}") from None
+        names = [particle.name for particle in sorted(particles, key=lambda p: p.label)]
+        classes = {"old": ["", *old], "new": ["", *names]}  # the background is a class like any other
+        network.load_state_dict(transfer(state, network.state_dict(), **classes, class_axes=class_axes, path=path))
+
+    def _peaks(self, *, pretrained: bool) -> tuple[float, float]:
+        """Return the highest learning rates of encoder and decoder."""
+        settings = self.settings
+        if not pretrained:
+            return settings.learning_rate, settings.learning_rate
+        return settings.fine_rate * settings.encoder_share, settings.fine_rate
+
+    def train_step(self, crops: torch.Tensor, targets: torch.Tensor, *, done: float) -> float:
+        """Take one optimiser step, after which a share ``done`` of the training is done; return the loss."""
         self.network.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
+        for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
+            group["lr"] = learning_rate(done, peak=peak, warmup=self.settings.warmup)
         crops = crops.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
         targets = targets.to(self.device, non_blocking=True).long()
         with autocast(self.device, self.dtype):
@@ -196,32 +239,13 @@ class Trainer:
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.step += 1
-        self._follow()
+        follow(self.average, self.network, decay=self.settings.ema, step=self.step)
         return float(loss.detach())
 
     def _loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         share = self.settings.tversky_share
         entropy = functional.cross_entropy(logits, targets, self.class_weight)
         return share * self.tversky(logits, targets[:, None]) + (1 - share) * entropy
-
-    def _rate(self) -> float:
-        settings = self.settings
-        rising = max(1.0, settings.warmup * settings.steps)
-        if self.step < rising:
-            return settings.learning_rate * (self.step + 1) / rising
-        done = (self.step - rising) / max(1.0, settings.steps - rising)
-        return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average towards the network; it forgets faster in the beginning."""
-        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        new = list(self.network.state_dict().values())
-        for old, now in zip(self.average.state_dict().values(), new, strict=True):
-            if old.dtype.is_floating_point:
-                old.lerp_(now, 1 - decay)
-            else:
-                old.copy_(now)
 
     def watch_dice(self, tomogram: Tomogram, targets: np.ndarray, particles: Sequence[Particle]) -> dict[str, float]:
         """Return the Dice of the average's argmax on the held-out tomogram, per species and their mean."""
@@ -237,34 +261,17 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write everything that a later process needs to go on as if nothing had happened."""
-        state = {
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "history": self.history,
-        }
-        with replacing(path) as temporary:
-            torch.save(state, temporary)
+        save_checkpoint(path, self._parts(), {"step": self.step, "history": self.history})
 
     def restore(self, path: Path) -> None:
-        """Go back to a saved state.
+        """Go back to a saved state; `load_checkpoint` says what it refuses."""
+        values = load_checkpoint(path, self._parts(), self.device)
+        self.step, self.history = int(values["step"]), list(values["history"])
 
-        Raises
-        ------
-        InputError
-            If the checkpoint is damaged.
-        """
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.average.load_state_dict(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.scaler.load_state_dict(state["scaler"])
-            self.step, self.history = int(state["step"]), list(state["history"])
-        except Exception as error:  # torch raises many kinds of errors on a damaged file
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(
-                f"{path}: expected a complete checkpoint, but it cannot be read ({reason}); delete it to start over"
-            ) from None
+    def _parts(self) -> dict[str, Part]:
+        return {
+            "network": self.network,
+            "average": self.average,
+            "optimiser": self.optimiser,
+            "scaler": self.scaler,
+        }

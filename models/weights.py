@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tomograms.errors import InputError
 from tomograms.files import replacing
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     import torch
 
 
-def save_weights(path: Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Write the tensors and the card atomically."""
+def save_weights(
+    path: Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], *, half: bool = False
+) -> None:
+    """Write the tensors and the card atomically; ``half`` rounds to fp16, for files that are shipped."""
     from safetensors.torch import save_file
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    if half:
+        tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
     with replacing(path) as temporary:
         save_file(tensors, temporary, dict(metadata))
 
@@ -30,13 +35,25 @@ def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     InputError
         If the file is missing or damaged.
     """
+    with _opened(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def read_card(path: Path) -> dict[str, str]:
+    """Return only the card; errors as in `load_weights`."""
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            yield file
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: expected a complete safetensors file, but it cannot be read ({error})") from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models.curves import write_history
-from models.member import Advance, Watch
+from models.member import Advance, Learner, Watch
 from models.weights import fill, load_weights, save_weights
 from models.yolo_settings import PRESETS, YoloSettings, check_settings
 from tomograms.errors import InputError
@@ -47,13 +46,12 @@ class YoloMember:
         """See `models.member.Member.fit`; a training that was cut off starts over."""
         from models.precision import resolve_device
         from models.yolo_dataset import keep_dataset, write_dataset
-        from models.yolo_runtime import find_weights, import_ultralytics
+        from models.yolo_initial import find_weights
+        from models.yolo_runtime import import_ultralytics
 
         check_settings(settings)
         where = resolve_device(device)
-        pretrained = find_weights(settings.network, settings.weights)
-        if pretrained is None and settings.weights == "auto":
-            warnings.warn(f"no {settings.network}.pt in the working folder: yolo starts from scratch", stacklevel=2)
+        pretrained = find_weights(settings)
         work = directory.resolve() / "ultralytics"
         shutil.rmtree(work, ignore_errors=True)  # of a training that was cut off
         import_ultralytics(work)
@@ -61,8 +59,17 @@ class YoloMember:
 
         data, side = write_dataset(work, train, picks, watch, particles=particles, settings=settings)
         trainer = SliceTrainer(
-            arguments(settings, data=data, side=side, seed=seed, directory=work, device=str(where)),
+            arguments(
+                settings,
+                data=data,
+                side=side,
+                seed=seed,
+                directory=work,
+                device=str(where),
+                fine=pretrained is not None,
+            ),
             settings=settings,
+            particles=particles,
             pretrained=pretrained,
             device=where,
             advance=advance,
@@ -72,8 +79,18 @@ class YoloMember:
         if settings.keep_images:
             keep_dataset(work, directory / "slices")
         shutil.rmtree(work)
-        card = {"settings": json.dumps(asdict(settings)), "particles": json.dumps(to_records(particles))}
-        save_weights(directory / "weights.safetensors", trainer.ema.ema.state_dict(), card)  # last: it says "trained"
+        # The weights come last: their file says that the training is done.
+        save_weights(directory / "weights.safetensors", trainer.ema.ema.state_dict(), header(settings, particles))
+
+    def learner(self, *, particles: Sequence[Particle], settings: YoloSettings, seed: int, device: str) -> Learner:
+        """See `models.member.Member.learner`."""
+        from models.yolo_runtime import import_ultralytics
+
+        check_settings(settings)
+        import_ultralytics()
+        from models.yolo_pretraining import YoloLearner
+
+        return YoloLearner(settings, particles, seed, device)
 
     def load(self, directory: Path, device: str) -> YoloPredictor:
         """See `models.member.Member.load`."""
@@ -96,3 +113,12 @@ class YoloMember:
         fill(network, state, path)
         labels = np.array(sorted(particle.label for particle in particles), np.int16)
         return YoloPredictor(network, labels, settings, where)
+
+
+def header(settings: YoloSettings, particles: Sequence[Particle]) -> dict[str, str]:
+    """Return what a weights file says about its network."""
+    return {
+        "member": "yolo",
+        "settings": json.dumps(asdict(settings), sort_keys=True),
+        "particles": json.dumps(to_records(particles)),
+    }

@@ -68,32 +68,6 @@ def _quieten() -> None:
     dict.update(SETTINGS, {"sync": False, **dict.fromkeys(INTEGRATIONS, False)})
 
 
-def find_weights(network: str, weights: str) -> Path | None:
-    """Return the pretrained file to start from, ``None`` for a start from scratch.
-
-    Parameters
-    ----------
-    network
-        The architecture, e.g. ``yolo11m``.
-    weights
-        ``none``, ``auto`` (``NETWORK.pt`` of the working folder, where it lies there), or a path.
-
-    Raises
-    ------
-    InputError
-        If a path is given and no file is there.
-    """
-    if weights == "none":
-        return None
-    if weights == "auto":
-        path = Path(f"{network}.pt")
-        return path if path.is_file() else None
-    path = Path(weights)
-    if not path.is_file():  # or Ultralytics would try to download it
-        raise InputError(f"{path}: expected a pretrained {network} file for --set yolo.weights, but there is none")
-    return path
-
-
 def load_pretrained(path: Path) -> torch.nn.Module:
     """Return the network of a ``.pt`` file, read with Ultralytics' safe loading.
 

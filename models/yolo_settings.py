@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models.initial import PRETRAINED
 from tomograms.errors import InputError
 
 NETWORKS = tuple(f"yolo11{size}" for size in "nsmlx")
@@ -18,9 +19,9 @@ class YoloSettings:
     ----------
     network
         Ultralytics' architecture: ``yolo11n``, ``s``, ``m``, ``l`` or ``x``.
-    weights
-        ``none``: from scratch; ``auto``: ``NETWORK.pt`` of the working folder where it lies there, else from scratch
-        with a warning; otherwise the path of a pretrained ``.pt`` file.
+    init
+        ``pretrained`` (the shipped weights, else ``NETWORK.pt`` of the working folder, else from scratch with a
+        warning), ``scratch``, or a path (see `models.initial`; a ``.pt`` file of Ultralytics' is welcome).
     thickness
         Voxels that one slab averages.
     step
@@ -37,6 +38,8 @@ class YoloSettings:
         Labelled radius as a fraction of the particle's radius.
     epochs, warmup_epochs, batch, optimizer, lr0, lrf, cosine, momentum, weight_decay
         Ultralytics' arguments of (nearly) the same names; one batch is one optimiser step.
+    fine_lr0
+        ``lr0`` where the training starts from weights.
     box, cls, dfl, class_power
         Loss gains, and the power of the inverse class frequency that weights classes.
     ema_decay, ema_steps
@@ -59,7 +62,7 @@ class YoloSettings:
     """
 
     network: str = "yolo11n"
-    weights: str = "none"
+    init: str = PRETRAINED
     thickness: int = 1
     step: int = 1
     predict_step: int = 1
@@ -72,6 +75,7 @@ class YoloSettings:
     batch: int = 8
     optimizer: str = "AdamW"
     lr0: float = 0.002
+    fine_lr0: float = 0.001
     lrf: float = 0.01
     cosine: bool = True
     momentum: float = 0.9
@@ -110,7 +114,6 @@ PRESETS = {
     "short": YoloSettings(epochs=10),
     "full": YoloSettings(
         network="yolo11l",
-        weights="auto",
         thickness=1,
         epochs=100,
         warmup_epochs=10.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from ultralytics.utils.torch_utils import ModelEMA
 
 from models.member import Advance
 from models.precision import autocast, compute_dtype
+from models.yolo_initial import start_from
 from models.yolo_prediction import exact
-from models.yolo_runtime import load_pretrained
 from models.yolo_settings import YoloSettings
 from tomograms.errors import InputError
+from tomograms.particles import Particle
 
 RESAMPLED = 32  # corners of a polygon during augmentation
 WATCHED = {
@@ -84,11 +86,13 @@ class SliceTrainer(DetectionTrainer):
         overrides: dict[str, Any],
         *,
         settings: YoloSettings,
+        particles: Sequence[Particle],
         pretrained: Path | None,
         device: torch.device,
         advance: Advance,
     ):
         self.settings = settings
+        self.particles = particles
         self.pretrained = pretrained
         self.advance = advance
         self.rows: list[dict[str, float]] = []
@@ -128,17 +132,16 @@ class SliceTrainer(DetectionTrainer):
         return dataset
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = False) -> SliceModel:
-        """Return the network with the pretrained weights that fit."""
+        """Return the network, with the weights that it starts from."""
         model = SliceModel(cfg, nc=self.data["nc"], ch=3, verbose=False)
         model.dtype = self.dtype
-        if weights is not None:
-            model.load(weights, verbose=False)
+        if self.pretrained is not None:
+            start_from(self.pretrained, model, self.particles)
         return model.to(memory_format=torch.channels_last)
 
     def setup_model(self) -> None:
-        """Build the network; a pretrained file is read here, safely, and never by Ultralytics itself."""
-        weights = load_pretrained(self.pretrained) if self.pretrained else None
-        self.model: Any = self.get_model(cfg=str(self.args.model), weights=weights)
+        """Build the network; pretrained files are read by this project, safely, and never by Ultralytics itself."""
+        self.model: Any = self.get_model(cfg=str(self.args.model))
 
     def _setup_train(self) -> None:
         # Its check of mixed precision would download a network to compare with.
@@ -193,9 +196,12 @@ class SliceTrainer(DetectionTrainer):
 
 
 def arguments(
-    settings: YoloSettings, *, data: Path, side: int, seed: int, directory: Path, device: str
+    settings: YoloSettings, *, data: Path, side: int, seed: int, directory: Path, device: str, fine: bool = False
 ) -> dict[str, Any]:
-    """Return Ultralytics' training arguments; whatever of it could write, plot or stop early is off."""
+    """Return Ultralytics' training arguments; whatever of it could write, plot or stop early is off.
+
+    ``fine``: the training starts from weights, and has the rate for that.
+    """
     return {
         "model": f"{settings.network}.yaml",
         "data": str(data),
@@ -218,7 +224,7 @@ def arguments(
         "batch": settings.batch,
         "nbs": settings.batch,
         "optimizer": settings.optimizer,
-        "lr0": settings.lr0,
+        "lr0": settings.fine_lr0 if fine else settings.lr0,
         "lrf": settings.lrf,
         "cos_lr": settings.cosine,
         "momentum": settings.momentum,

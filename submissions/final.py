@@ -11,10 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluation.run_directory import RunDirectory
-from evaluation.settings import from_record
 from evaluation.views import fingerprint, load, open_views
 from models.member import Advance
 from models.registry import get_member
+from models.settings import from_record
 from tomograms.dataset import open_recorded
 from tomograms.errors import InputError
 

@@ -21,6 +21,7 @@ VOXEL = 10.0
 SHAPE = (32, 64, 64)
 TINY = {
     "unet": {
+        "init": "scratch",
         "steps": 4,
         "epoch_steps": 2,
         "crop": (12, 32, 32),
@@ -30,7 +31,7 @@ TINY = {
         "strides": (1, 2),
         "window": (32, 32, 64),
     },
-    "yolo": {"epochs": 1, "warmup_epochs": 0.0, "batch": 8},
+    "yolo": {"init": "scratch", "epochs": 1, "warmup_epochs": 0.0, "batch": 8},
 }
 """Settings with which each member trains in seconds."""
 

@@ -11,7 +11,8 @@ import pytest
 from models.member import Watch
 from models.yolo import YoloMember
 from models.yolo_dataset import write_dataset
-from models.yolo_runtime import find_weights, import_ultralytics, load_pretrained
+from models.yolo_initial import find_weights
+from models.yolo_runtime import import_ultralytics, load_pretrained
 from models.yolo_settings import PRESETS, YoloSettings, check_settings
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -26,7 +27,7 @@ PICKS = pd.DataFrame(
     ],
     columns=["experiment", "particle_type", "x", "y", "z"],
 )
-TINY = replace(PRESETS["demo"], epochs=1, warmup_epochs=0.0, step=4, batch=2)
+TINY = replace(PRESETS["demo"], init="scratch", epochs=1, warmup_epochs=0.0, step=4, batch=2)
 
 
 def tomogram(name="TS_1"):
@@ -259,7 +260,7 @@ def test_the_full_preset_is_the_published_recipe():
 
 
 def test_every_augmentation_of_the_full_recipe_runs(tmp_path):
-    small = {"network": "yolo11n", "weights": "none", "epochs": 2, "warmup_epochs": 1.0, "batch": 2, "step": 8}
+    small = {"network": "yolo11n", "init": "scratch", "epochs": 2, "warmup_epochs": 1.0, "batch": 2, "step": 8}
     fit(tmp_path, replace(PRESETS["full"], **small, close_mosaic=1))
     assert len(pd.read_csv(tmp_path / "history.csv")) == 2
 
@@ -269,19 +270,14 @@ def test_every_augmentation_of_the_full_recipe_runs(tmp_path):
 
 def test_pretrained_weights_are_looked_up_locally(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find_weights("yolo11m", "none") is None
-    assert find_weights("yolo11m", "auto") is None
-    with pytest.raises(InputError, match=r"other\.pt: expected a pretrained yolo11m file"):
-        find_weights("yolo11m", "other.pt")
+    medium = replace(TINY, network="yolo11m", init="pretrained")  # none of ours is a yolo11m
+    assert find_weights(replace(medium, init="scratch")) is None
+    with pytest.warns(UserWarning, match=r"no yolo11m\.pt lies in the working folder"):
+        assert find_weights(medium) is None
+    with pytest.raises(InputError, match=r"other\.pt: expected weights for --init"):
+        find_weights(replace(medium, init="other.pt"))
     Path("yolo11m.pt").touch()
-    assert find_weights("yolo11m", "auto") == Path("yolo11m.pt")
-
-
-def test_training_without_the_wanted_weights_warns_once(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.warns(UserWarning, match=r"no yolo11n\.pt in the working folder") as caught:
-        fit(tmp_path / "job", replace(TINY, weights="auto"))
-    assert len(caught) == 1
+    assert find_weights(medium) == Path("yolo11m.pt")
 
 
 @pytest.fixture
@@ -301,7 +297,7 @@ def test_training_starts_from_pretrained_weights(checkpoint, tmp_path):
     from models.weights import load_weights
 
     path, state = checkpoint
-    fit(tmp_path / "job", replace(TINY, weights=str(path), lr0=1e-12, ema_decay=0.0))
+    fit(tmp_path / "job", replace(TINY, init=str(path), fine_lr0=1e-12, ema_decay=0.0))
     trained, _ = load_weights(tmp_path / "job" / "weights.safetensors")
     name = "model.0.conv.weight"
     np.testing.assert_allclose(trained[name], state[name], atol=1e-6)

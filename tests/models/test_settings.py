@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation.settings import check_owners, from_record, resolve_settings, to_record
+from models.settings import check_owners, from_record, resolve_settings, to_record
 from tomograms.errors import InputError
 
 

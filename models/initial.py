@@ -1,0 +1,102 @@
+"""Weights that a training starts from: the shipped ones, a user's own, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tomograms.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+PRETRAINED = "pretrained"
+SCRATCH = "scratch"
+SHIPPED = Path(__file__).parent / "shipped"
+"""``MEMBER/weights.safetensors`` and ``MEMBER/card.json``, as `models.pretrain` writes them."""
+
+
+def find_initial(member: str, init: str) -> Path | None:
+    """Return the file to start from, ``None`` for a start from scratch.
+
+    Parameters
+    ----------
+    member
+        Its name.
+    init
+        ``pretrained`` (the shipped weights), ``scratch``, or a path: a weights file, or a folder that
+        `models.pretrain` wrote.
+
+    Raises
+    ------
+    InputError
+        If a path is given and no weights are there.
+    """
+    if init == SCRATCH:
+        return None
+    if init == PRETRAINED:
+        path = SHIPPED / member / "weights.safetensors"
+        return path if path.is_file() else None
+    given = Path(init)
+    path = given / member / "weights.safetensors" if given.is_dir() else given
+    if not path.is_file():
+        raise InputError(f"{path}: expected weights for --init, but there is no such file")
+    return path
+
+
+def transfer(
+    state: Mapping[str, torch.Tensor],
+    fresh: Mapping[str, torch.Tensor],
+    *,
+    old: Sequence[str],
+    new: Sequence[str],
+    class_axes: Callable[[str], Sequence[int]],
+    path: Path,
+) -> dict[str, torch.Tensor]:
+    """Return the weights of ``fresh`` with those of ``state`` put in, classes matched by their names.
+
+    Parameters
+    ----------
+    state
+        Pretrained tensors by name.
+    fresh
+        Tensors of the network that will be trained; what a class needs that ``state`` does not know stays as here.
+    old, new
+        Class names of the two, in the order of their channels.
+    class_axes
+        Gives the axes of a tensor that run over classes, by the tensor's name.
+    path
+        Of ``state``, for messages.
+
+    Raises
+    ------
+    InputError
+        If the two are not the same architecture.
+    """
+    import torch
+
+    if set(state) != set(fresh):
+        name = min(set(state) ^ set(fresh))
+        raise InputError(f"{path}: expected weights of the network that is trained, but {name} is only in one of them")
+    shared = [name for name in new if name in old]
+    source = torch.tensor([list(old).index(name) for name in shared], dtype=torch.int64)
+    target = torch.tensor([list(new).index(name) for name in shared], dtype=torch.int64)
+    out = {}
+    for name, value in fresh.items():
+        given = state[name].to(value.dtype)
+        axes = tuple(class_axes(name))
+        expected = [len(old) if axis in axes else n for axis, n in enumerate(value.shape)]
+        if list(given.shape) != expected:
+            raise InputError(f"{path}: expected {name} with shape {tuple(expected)}, but got {tuple(given.shape)}")
+        if not axes or list(old) == list(new):
+            out[name] = given.clone()
+            continue
+        for axis in axes:
+            given = given.index_select(axis, source)
+        out[name] = value.clone()
+        if len(axes) == 1:
+            out[name].index_copy_(axes[0], target, given)
+        else:
+            out[name][target[:, None], target[None, :]] = given
+    return out

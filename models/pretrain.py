@@ -1,0 +1,168 @@
+"""``python -m models.pretrain``: weights for members to start from, learned on simulated tomograms."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tomograms.errors import InputError, run_command
+from tomograms.particles import CZII, Particle
+
+if TYPE_CHECKING:
+    from models.pretraining import Example, Source
+
+SHAPE = (72, 160, 160)
+VALIDATION_SHAPE = (72, 192, 192)
+VALIDATION_SEED = 77
+VALIDATION_RUNS = 2
+STEPS = {"unet": 20_000, "yolo": 20_000}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    options = argparse.ArgumentParser(
+        prog="python -m models.pretrain",
+        description="Train members on simulated tomograms that are made as they are needed, or on a given simulated "
+        "data set, and write weights that evaluation.cv --init starts from. A training that was cut off goes on.",
+    )
+    options.add_argument("--members", nargs="+", help="default: every one")
+    length = options.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=int, help="optimiser steps (default: 20000)")
+    length.add_argument("--minutes", type=float, help="time for each member, instead of a number of steps")
+    options.add_argument("--data", type=Path, help="Kaggle tree or copick config of simulated runs, instead of ours")
+    options.add_argument("--preset", choices=("demo", "short", "full"), default="short", help="default: short")
+    options.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="MEMBER.NAME=VALUE", help="may be repeated"
+    )
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
+    options.add_argument("--out", type=Path, default=Path("pretrained"), help="folder to write (default: pretrained)")
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = parser().parse_args(argv)
+    from models.registry import MEMBERS
+
+    members = options.members or list(MEMBERS)
+    if options.steps is not None and options.steps < 1:
+        raise InputError(f"--steps: expected at least 1, but got {options.steps}")
+    if options.minutes is not None and not options.minutes > 0:
+        raise InputError(f"--minutes: expected a time above 0, but got {options.minutes}")
+    if options.seed in (VALIDATION_SEED,):
+        raise InputError(f"--seed: expected another seed than the validation's, but got {options.seed}")
+    for member in members:
+        _pretrain(member, options)
+
+
+def _pretrain(member: str, options: argparse.Namespace) -> None:
+    from dataclasses import asdict, replace
+    from datetime import UTC, datetime
+
+    from models.initial import SCRATCH
+    from models.precision import resolve_device
+    from models.pretraining import Plan, pretrain
+    from models.registry import get_member
+    from models.settings import check_owners, resolve_settings
+    from tomograms.console import Progress, console
+    from tomograms.files import write_json
+    from tomograms.versions import commit, versions
+
+    directory = options.out / member
+    request = {
+        "member": member,
+        "data": None if options.data is None else str(options.data.resolve()),
+        "seed": options.seed,
+        "steps": options.steps,
+        "minutes": options.minutes,
+    }
+    if (directory / "weights.safetensors").exists():
+        console().print(f"{directory}: already there")
+        return
+    check_owners(options.members or [member], options.overrides)
+    settings = replace(resolve_settings(member, options.preset, options.overrides), init=SCRATCH)
+    device = resolve_device(options.device)
+    plan = Plan(steps=0 if options.minutes else options.steps or STEPS[member], minutes=options.minutes or 0.0)
+    source, validation, particles, about = _tomograms(options.data, options.seed, str(device))
+    learner = get_member(member).learner(particles=particles, settings=settings, seed=options.seed, device=str(device))
+    import torch
+
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
+    card = {
+        **request,
+        **about,
+        "settings": asdict(settings),
+        "device": where,
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": versions(),
+        "commit": commit(),
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "request.json", request)
+    with Progress() as progress:
+        task = progress.task(f"pre-training {member}", total=plan.steps or 1000)
+        pretrain(
+            learner,
+            source,
+            validation,
+            plan,
+            seed=options.seed,
+            directory=directory,
+            card=card,
+            advance=task.update,
+        )
+        task.finish()
+
+
+def _tomograms(
+    data: Path | None, seed: int, device: str
+) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
+    """Return where training tomograms come from, the validation's, the species, and words for the card."""
+    return _simulated(seed, device) if data is None else _given(data)
+
+
+def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
+    from dataclasses import asdict, replace
+    from itertools import islice
+
+    from tomograms.simulator.library import built_in_species
+    from tomograms.simulator.settings import CZII_LIKE, REFERENCE_VOXEL_SIZE, TRAINING
+    from tomograms.simulator.stream import stream_tomograms
+
+    species = built_in_species(CZII, REFERENCE_VOXEL_SIZE)
+    unseen = replace(CZII_LIKE, crowding=(4.0, 4.0))
+    stream = stream_tomograms(unseen, VALIDATION_SEED, VALIDATION_SHAPE, species=species, device=device)
+
+    def source(start: int) -> Iterator[Example]:
+        return stream_tomograms(TRAINING, seed, SHAPE, species=species, start=start, device=device)
+
+    about = {"simulator": asdict(TRAINING), "shape": SHAPE}
+    return source, list(islice(stream, VALIDATION_RUNS)), CZII, about
+
+
+def _given(data: Path) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
+    from tomograms.dataset import open_dataset
+
+    dataset = open_dataset(data)
+    runs = [run for run in dataset.runs("train") if dataset.has_picks(run)]
+    if len(runs) <= VALIDATION_RUNS:
+        raise InputError(f"{data}: expected more than {VALIDATION_RUNS} runs with picks, but got {len(runs)}")
+    training, held_out = runs[:-VALIDATION_RUNS], runs[-VALIDATION_RUNS:]
+
+    def example(run: str) -> Example:
+        return dataset.tomogram(run), dataset.picks(run)
+
+    def source(start: int) -> Iterator[Example]:
+        while True:
+            yield example(training[start % len(training)])
+            start += 1
+
+    about = {"training_runs": training, "validation_runs": held_out}
+    return source, [example(run) for run in held_out], dataset.particles, about
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,71 @@
+"""Pre-training of the U-Net; see `models.member.Learner`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from models.crops import TrainingVolume, draw_batch
+from models.precision import resolve_device
+from models.unet import UNetSettings
+from models.unet_network import STRIDE
+from models.unet_training import Trainer, check_crop, header, prepare, target_map
+from models.weights import save_weights
+from tomograms.particles import Particle
+from tomograms.tomogram import Tomogram
+
+
+class UNetLearner:
+    """A U-Net on crops of the pool's tomograms; its validation score is the mean Dice of the species."""
+
+    def __init__(self, settings: UNetSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
+        self.settings, self.particles = settings, particles
+        self.trainer = Trainer(settings, particles, seed, resolve_device(device))
+        check_crop(settings.crop, self.trainer.multiple)
+
+    @property
+    def step(self) -> int:
+        """Optimiser steps taken."""
+        return self.trainer.step
+
+    def prepare(self, tomogram: Tomogram, picks: pd.DataFrame) -> TrainingVolume:
+        """See `models.member.Learner.prepare`."""
+        return prepare(tomogram, picks, self.particles, self.settings)
+
+    def train_step(self, pool: Sequence[TrainingVolume], *, rng: np.random.Generator, done: float) -> float:
+        """See `models.member.Learner.train_step`."""
+        settings = self.settings
+        crops, labels = draw_batch(
+            pool,
+            size=settings.crop,
+            batch=settings.batch,
+            stride=STRIDE,
+            around_picks=settings.around_picks,
+            rng=rng,
+        )
+        return self.trainer.train_step(torch.from_numpy(crops), torch.from_numpy(labels), done=done)
+
+    def score(self, tomograms: Sequence[Tomogram], picks: pd.DataFrame) -> dict[str, float]:
+        """See `models.member.Learner.score`."""
+        rows = []
+        for tomogram in tomograms:
+            truth = target_map(tomogram, picks[picks["experiment"] == tomogram.name], self.particles, self.settings)
+            rows.append(self.trainer.watch_dice(tomogram, truth, self.particles))
+        mean = {str(name): float(value) for name, value in pd.DataFrame(rows).mean().items() if value == value}
+        return {"score": mean.pop("dice", 0.0), **mean}
+
+    def save(self, path: Path) -> None:
+        """See `models.member.Learner.save`."""
+        self.trainer.save(path)
+
+    def restore(self, path: Path) -> None:
+        """See `models.member.Learner.restore`."""
+        self.trainer.restore(path)
+
+    def write(self, path: Path) -> None:
+        """See `models.member.Learner.write`."""
+        save_weights(path, self.trainer.average.state_dict(), header(self.settings, self.particles), half=True)

@@ -1,0 +1,73 @@
+"""What a YOLO training starts from."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.initial import PRETRAINED, find_initial, transfer
+from models.weights import load_weights, read_card
+from models.yolo_runtime import load_pretrained
+from models.yolo_settings import YoloSettings
+from tomograms.errors import InputError
+from tomograms.particles import Particle
+
+if TYPE_CHECKING:
+    import torch
+
+
+def find_weights(settings: YoloSettings) -> Path | None:
+    """Return the file to start from: ours (safetensors) or Ultralytics' (``.pt``); ``None`` for a start from scratch.
+
+    ``pretrained`` is the shipped weights where they are of the network that is trained, else ``NETWORK.pt`` of the
+    working folder, else, with a warning, a start from scratch.
+
+    Raises
+    ------
+    InputError
+        If a path is given and no file is there.
+    """
+    path = find_initial("yolo", settings.init)
+    if settings.init != PRETRAINED:
+        return path
+    if path is not None and json.loads(read_card(path)["settings"])["network"] == settings.network:
+        return path
+    local = Path(f"{settings.network}.pt")
+    if local.is_file():
+        return local
+    warnings.warn(
+        f"yolo: no shipped weights are of {settings.network}, and no {local} lies in the working folder, "
+        "so it starts from scratch",
+        stacklevel=2,
+    )
+    return None
+
+
+def start_from(path: Path, network: torch.nn.Module, particles: Sequence[Particle]) -> None:
+    """Put pretrained weights into the network: of ours, classes by name; of Ultralytics', whatever has its shape.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or of another network.
+    """
+    if path.suffix == ".pt":
+        network.load(load_pretrained(path), verbose=False)  # type: ignore[operator]
+        return
+    state, card = load_weights(path)
+    try:
+        old = [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda r: r["label"])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected the card of a yolo member, but got {error!r}") from None
+    new = [particle.name for particle in sorted(particles, key=lambda p: p.label)]
+    fresh = network.state_dict()
+    network.load_state_dict(transfer(state, fresh, old=old, new=new, class_axes=class_axes, path=path))
+
+
+def class_axes(name: str) -> tuple[int, ...]:
+    """Return the axes of a tensor, by its name, that run over the classes."""
+    head, _, rest = name.partition(".cv3.")
+    return (0,) if head == "model.23" and rest.split(".")[1:2] == ["2"] and len(rest.split(".")) == 3 else ()
