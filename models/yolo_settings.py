@@ -38,8 +38,8 @@ class YoloSettings:
         Labelled radius as a fraction of the particle's radius.
     epochs, warmup_epochs, batch, optimizer, lr0, lrf, cosine, momentum, weight_decay
         Ultralytics' arguments of (nearly) the same names; one batch is one optimiser step.
-    fine_lr0
-        ``lr0`` where the training starts from weights.
+    fine_lr0, encoder_share
+        ``lr0`` where the training starts from weights, and the backbone's rate as a share of it.
     box, cls, dfl, class_power
         Loss gains, and the power of the inverse class frequency that weights classes.
     ema_decay, ema_steps
@@ -76,6 +76,7 @@ class YoloSettings:
     optimizer: str = "AdamW"
     lr0: float = 0.002
     fine_lr0: float = 0.001
+    encoder_share: float = 0.3
     lrf: float = 0.01
     cosine: bool = True
     momentum: float = 0.9

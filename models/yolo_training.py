@@ -25,6 +25,7 @@ from models.yolo_settings import YoloSettings
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 
+BACKBONE = 11  # of YOLO11's modules, the first ones
 RESAMPLED = 32  # corners of a polygon during augmentation
 WATCHED = {
     "metrics/mAP50(B)": "watch_map50",
@@ -152,6 +153,8 @@ class SliceTrainer(DetectionTrainer):
     def build_optimizer(self, model: Any, *arguments: Any, **options: Any) -> torch.optim.Optimizer:
         """Return the optimiser; Adam's fused step, which Ultralytics asks for on GPUs only, also pays on CPUs."""
         optimizer = super().build_optimizer(model, *arguments, **options)
+        if self.pretrained is not None:
+            slow_down(optimizer, model.model[:BACKBONE], share=self.settings.encoder_share)
         if self.device.type == "cpu" and isinstance(optimizer, torch.optim.Adam):  # AdamW is one
             for group in optimizer.param_groups:
                 group["fused"] = True
@@ -193,6 +196,16 @@ class SliceTrainer(DetectionTrainer):
 
     def final_eval(self) -> None:
         """Do without Ultralytics' evaluation of ``best.pt``: the last step's weights are the result."""
+
+
+def slow_down(optimizer: torch.optim.Optimizer, part: torch.nn.Module, *, share: float) -> None:
+    """Give a part of the network that share of its learning rate: its parameters move into groups of their own."""
+    slow = {id(parameter) for parameter in part.parameters()}
+    for group in list(optimizer.param_groups):
+        chosen = [p for p in group["params"] if id(p) in slow]
+        group["params"] = [p for p in group["params"] if id(p) not in slow]
+        if chosen:
+            optimizer.add_param_group({**group, "params": chosen, "lr": share * group["lr"]})
 
 
 def arguments(

@@ -329,3 +329,21 @@ def test_a_version_without_safe_loading_is_refused(checkpoint, monkeypatch):
     monkeypatch.delattr(tasks, "_SafeLoad")
     with pytest.raises(InputError, match="expected an ultralytics that loads foreign files safely"):
         load_pretrained(checkpoint[0])
+
+
+def test_the_backbone_learns_slowly(ultralytics):
+    import torch
+    from torch import nn
+
+    from models.yolo_training import slow_down
+
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    kernels, biases = ([getattr(layer, name) for layer in network] for name in ("weight", "bias"))
+    groups = [{"params": kernels, "weight_decay": 0.1}, {"params": biases, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1.0)
+    slow_down(optimizer, network[:1], share=0.25)
+    found = {id(p): (g["lr"], g["weight_decay"]) for g in optimizer.param_groups for p in g["params"]}
+    expected = {}
+    for layer, rate in zip(network, (0.25, 1.0), strict=True):
+        expected |= {id(layer.weight): (rate, 0.1), id(layer.bias): (rate, 0.0)}
+    assert found == expected
