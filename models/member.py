@@ -111,7 +111,15 @@ class Member(Protocol):
 
 
 class Learner(Protocol):
-    """A network in pre-training: `models.pretraining` decides what it sees and for how long."""
+    """A network in pre-training: `models.pretraining` decides what it sees and for how long.
+
+    Attributes
+    ----------
+    renew
+        Steps after which a new tomogram replaces the oldest of the pool: as many as make its simulation cheap.
+    """
+
+    renew: int
 
     @property
     def step(self) -> int:

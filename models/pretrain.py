@@ -11,13 +11,15 @@ from tomograms.errors import InputError, run_command
 from tomograms.particles import CZII, Particle
 
 if TYPE_CHECKING:
+    import torch
+
     from models.pretraining import Example, Source
 
 SHAPE = (72, 160, 160)
 VALIDATION_SHAPE = (72, 192, 192)
 VALIDATION_SEED = 77
 VALIDATION_RUNS = 2
-STEPS = {"unet": 20_000, "yolo": 20_000}
+STEPS = 20_000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,56 +54,43 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"--steps: expected at least 1, but got {options.steps}")
     if options.minutes is not None and not options.minutes > 0:
         raise InputError(f"--minutes: expected a time above 0, but got {options.minutes}")
-    if options.seed in (VALIDATION_SEED,):
+    if options.seed == VALIDATION_SEED:
         raise InputError(f"--seed: expected another seed than the validation's, but got {options.seed}")
+    from models.settings import check_owners
+
+    check_owners(members, options.overrides)
     for member in members:
         _pretrain(member, options)
 
 
 def _pretrain(member: str, options: argparse.Namespace) -> None:
-    from dataclasses import asdict, replace
-    from datetime import UTC, datetime
+    from dataclasses import replace
 
     from models.initial import SCRATCH
     from models.precision import resolve_device
     from models.pretraining import Plan, pretrain
     from models.registry import get_member
-    from models.settings import check_owners, resolve_settings
+    from models.settings import resolve_settings, to_record
     from tomograms.console import Progress, console
-    from tomograms.files import write_json
-    from tomograms.versions import commit, versions
 
     directory = options.out / member
+    settings = replace(resolve_settings(member, options.preset, options.overrides), init=SCRATCH)
     request = {
         "member": member,
         "data": None if options.data is None else str(options.data.resolve()),
         "seed": options.seed,
-        "steps": options.steps,
+        "steps": None if options.minutes else options.steps or STEPS,
         "minutes": options.minutes,
+        "settings": to_record(settings),
     }
+    _refuse_change(directory / "request.json", request)
     if (directory / "weights.safetensors").exists():
-        console().print(f"{directory}: already there")
+        console().print(f"{directory}: done before")
         return
-    check_owners(options.members or [member], options.overrides)
-    settings = replace(resolve_settings(member, options.preset, options.overrides), init=SCRATCH)
     device = resolve_device(options.device)
-    plan = Plan(steps=0 if options.minutes else options.steps or STEPS[member], minutes=options.minutes or 0.0)
     source, validation, particles, about = _tomograms(options.data, options.seed, str(device))
     learner = get_member(member).learner(particles=particles, settings=settings, seed=options.seed, device=str(device))
-    import torch
-
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
-    card = {
-        **request,
-        **about,
-        "settings": asdict(settings),
-        "device": where,
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": versions(),
-        "commit": commit(),
-    }
-    directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / "request.json", request)
+    plan = Plan(steps=request["steps"] or 0, minutes=request["minutes"] or 0.0, renew=learner.renew)
     with Progress() as progress:
         task = progress.task(f"pre-training {member}", total=plan.steps or 1000)
         pretrain(
@@ -111,10 +100,43 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
             plan,
             seed=options.seed,
             directory=directory,
-            card=card,
+            card={**request, **about, **_circumstances(device)},
             advance=task.update,
         )
         task.finish()
+
+
+def _refuse_change(path: Path, request: dict[str, Any]) -> None:
+    """Keep what was asked for; refuse to go on with a training that was begun with something else."""
+    from tomograms.files import read_json, write_json
+
+    if path.exists():
+        old = read_json(path)
+        for name, value in request.items():
+            if old.get(name) != value:
+                raise InputError(
+                    f"{path}: the pre-training was begun with {name} = {old.get(name)}, but is now asked for with "
+                    f"{value}; give it another folder (--out), or delete this one"
+                )
+    else:
+        write_json(path, request)
+
+
+def _circumstances(device: torch.device) -> dict[str, Any]:
+    """Return what the card says about when, where and with what the training ran."""
+    from datetime import UTC, datetime
+
+    import torch
+
+    from tomograms.versions import commit, versions
+
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "device": where,
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": versions(),
+        "commit": commit(),
+    }
 
 
 def _tomograms(

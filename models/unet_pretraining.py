@@ -22,6 +22,8 @@ from tomograms.tomogram import Tomogram
 class UNetLearner:
     """A U-Net on crops of the pool's tomograms; its validation score is the mean Dice of the species."""
 
+    renew = 10
+
     def __init__(self, settings: UNetSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
         self.settings, self.particles = settings, particles
         self.trainer = Trainer(settings, particles, seed, resolve_device(device))

@@ -52,6 +52,8 @@ class YoloLearner:
     with its slabs in reverse.
     """
 
+    renew = 25
+
     def __init__(self, settings: YoloSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
         self.settings = settings
         self.particles = sorted(particles, key=lambda p: p.label)

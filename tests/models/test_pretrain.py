@@ -1,0 +1,87 @@
+"""The command ``python -m models.pretrain``."""
+
+import json
+
+import numpy as np
+import pytest
+
+from models import pretrain
+from models.pretrain import main
+from models.weights import load_weights
+from tests.models.test_contract import TINY
+from tomograms.errors import InputError
+from tomograms.kaggle_tree import write_run
+from tomograms.particles import CZII
+
+SETTINGS = {
+    "unet": [f"unet.{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in TINY["unet"].items()],
+    "yolo": ["yolo.batch=2"],
+}
+
+
+def command(member, out, *more):
+    changes = [option for change in SETTINGS[member] if ".init" not in change for option in ("--set", change)]
+    main(["--members", member, "--steps", "2", "--out", str(out), "--device", "cpu", *changes, *more])
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(pretrain, "SHAPE", (24, 48, 48))
+    monkeypatch.setattr(pretrain, "VALIDATION_SHAPE", (24, 48, 48))
+    monkeypatch.setattr(pretrain, "VALIDATION_RUNS", 1)
+
+
+def test_simulated_tomograms_become_weights_with_a_card(small, tmp_path):
+    command("unet", tmp_path)
+    state, _ = load_weights(tmp_path / "unet" / "weights.safetensors")
+    assert all(np.isfinite(t.float().numpy()).all() for t in state.values())
+    card = json.loads((tmp_path / "unet" / "card.json").read_text())
+    assert (card["member"], card["steps"], card["seed"], card["data"]) == ("unet", 2, 1, None)
+    assert card["simulator"]["crowding"] == [2.0, 8.0]
+    assert {"device", "date", "versions", "validation", "seconds"} <= set(card)
+    before = (tmp_path / "unet" / "weights.safetensors").stat().st_mtime_ns
+    command("unet", tmp_path)
+    assert (tmp_path / "unet" / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def tree(root, runs):
+    rng = np.random.default_rng(0)
+    for run in runs:
+        volume = rng.normal(0, 1, (24, 48, 48)).astype(np.float32)
+        picks = {p.name: np.empty((0, 3)) for p in CZII} | {"ribosome": np.array([[240.0, 200.0, 120.0]])}
+        write_run(root, "train", run, volume=volume, voxel_size=10.0, picks=picks)
+    return root
+
+
+@pytest.mark.parametrize("member", ["unet", "yolo"])
+def test_a_given_data_set_is_learned_and_its_last_runs_validate(small, tmp_path, member):
+    root = tree(tmp_path / "data", ["A", "B", "C"])
+    command(member, tmp_path / "out", "--data", str(root))
+    card = json.loads((tmp_path / "out" / member / "card.json").read_text())
+    assert (card["training_runs"], card["validation_runs"]) == (["A", "B"], ["C"])
+
+
+def test_too_few_runs_are_refused(small, tmp_path):
+    with pytest.raises(InputError, match="expected more than 1 runs with picks, but got 1"):
+        command("unet", tmp_path / "out", "--data", str(tree(tmp_path / "data", ["A"])))
+
+
+def test_another_request_is_refused(small, tmp_path):
+    command("unet", tmp_path)
+    with pytest.raises(InputError, match=r"request\.json: the pre-training was begun with seed = 1, but .* with 2"):
+        command("unet", tmp_path, "--seed", "2")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", "0"], "--steps: expected at least 1, but got 0"),
+        (["--minutes", "0"], "--minutes: expected a time above 0"),
+        (["--seed", "77"], "expected another seed than the validation's"),
+        (["--members", "resnet"], "expected some of unet, yolo"),
+        (["--members", "unet", "--set", "yolo.batch=2"], "expected a setting of unet"),
+    ],
+)
+def test_bad_options_are_refused(options, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        main([*options, "--out", str(tmp_path)])
