@@ -48,14 +48,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     options = parser().parse_args(argv)
     from models.registry import MEMBERS
+    from tomograms.phantom import PHANTOM_SEED
 
     members = options.members or list(MEMBERS)
     if options.steps is not None and options.steps < 1:
         raise InputError(f"--steps: expected at least 1, but got {options.steps}")
     if options.minutes is not None and not options.minutes > 0:
         raise InputError(f"--minutes: expected a time above 0, but got {options.minutes}")
-    if options.seed == VALIDATION_SEED:
-        raise InputError(f"--seed: expected another seed than the validation's, but got {options.seed}")
+    if options.seed in (VALIDATION_SEED, PHANTOM_SEED):
+        raise InputError(
+            f"--seed: expected another seed than the validation's and the phantom's, but got {options.seed}"
+        )
     from models.settings import check_owners
 
     check_owners(members, options.overrides)
