@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"--minutes: expected a time above 0, but got {options.minutes}")
     if options.seed in (VALIDATION_SEED, PHANTOM_SEED):
         raise InputError(
-            f"--seed: expected another seed than the validation's and the phantom's, but got {options.seed}"
+            f"--seed: expected a seed that is not the validation's or the phantom's, but got {options.seed}"
         )
     from models.settings import check_owners
 

@@ -77,8 +77,8 @@ def test_another_request_is_refused(small, tmp_path):
     [
         (["--steps", "0"], "--steps: expected at least 1, but got 0"),
         (["--minutes", "0"], "--minutes: expected a time above 0"),
-        (["--seed", "77"], "expected another seed than the validation's"),
-        (["--seed", "20240611"], "and the phantom's, but got 20240611"),
+        (["--seed", "77"], "expected a seed that is not the validation"),
+        (["--seed", "20240611"], "or the phantom.s, but got 20240611"),
         (["--members", "resnet"], "expected some of unet, yolo"),
         (["--members", "unet", "--set", "yolo.batch=2"], "expected a setting of unet"),
     ],
