@@ -27,16 +27,17 @@ EXPECT = {expect}
 FINAL = {final!r}
 
 
-def find(pattern):
+def find(pattern, what):
     """Return the folder that holds ``pattern``, at most three levels below the input."""
     for depth in ("", "*/", "*/*/", "*/*/*/"):
         for path in sorted(INPUT.glob(depth + pattern)):
             return Path(str(path)[: -len(pattern)])
-    raise FileNotFoundError(f"nothing attached that holds {{pattern}}")
+    print(f"error: {{INPUT}}: expected {{what}} to be attached ({{pattern}}), but found none", file=sys.stderr)
+    raise SystemExit(2)
 
 
-bundle = find("bundle.json")
-data = find("test/static/ExperimentRuns")
+bundle = find("bundle.json", "the bundle")
+data = find("test/static/ExperimentRuns", "the competition's data")
 print("bundle:", bundle)
 print("data:", data)
 '''

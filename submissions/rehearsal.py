@@ -96,6 +96,7 @@ def run_notebook(notebook: Path, python: Path, *, inputs: Path, working: Path, l
         "PIP_NO_INDEX": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "HOME": str(working),
+        "FORCE_COLOR": "1",  # as a notebook's kernel does
     }
     with log.open("w", encoding="utf-8") as output:
         return subprocess.run(

@@ -17,13 +17,18 @@ INTERVAL = 15.0
 
 @lru_cache(maxsize=1)
 def console() -> Console:
-    """Return the console of this process; outside a terminal it is wide enough for the report's tables."""
+    """Return the console of this process; outside a terminal it is wide enough for the report's tables.
+
+    A notebook asks for colours (``FORCE_COLOR``), which rich takes for a terminal: hours of moving bars would end up in
+    the notebook's file.
+    """
     import sys
 
     from rich.console import Console
 
-    wide = None if sys.stdout.isatty() else 140
-    return Console(highlight=False, width=wide)
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, width=140, force_terminal=False)
 
 
 def duration(seconds: float) -> str:

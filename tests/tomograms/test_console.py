@@ -85,3 +85,16 @@ def test_on_a_terminal_there_are_bars(monkeypatch, capsys):
 def test_tables_have_room_without_a_terminal():
     assert console().width >= 120
     assert console() is console()
+
+
+def test_a_notebook_is_no_terminal(monkeypatch, capsys):
+    """Jupyter sets FORCE_COLOR, and moving bars would fill the notebook's file."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    console.cache_clear()
+    try:
+        with Progress() as progress:
+            progress.task("fold", total=1).finish()
+    finally:
+        console.cache_clear()
+    assert capsys.readouterr().out.splitlines() == ["fold: started", "fold: done in 0 s"]
