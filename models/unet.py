@@ -181,6 +181,7 @@ def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
     """Return the untrained network."""
     import torch
 
+    from models.instance_norm import keep_channels_last
     from models.unet_network import HalfResolutionUNet
 
     network = HalfResolutionUNet(
@@ -191,7 +192,7 @@ def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
         residual_units=settings.residual_units,
         norm=settings.norm,
     )
-    return network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return keep_channels_last(network).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 class UNetPredictor:
