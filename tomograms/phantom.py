@@ -38,7 +38,11 @@ PHANTOM = Settings(
     vesicle_radius=(150, 300),
     thickness=(1950, 2200),
     step=(2.6, 2.9),
+    dose=(70, 130),
     defocus=(4.6, 5.2),
+    amplitude_contrast=(0.06, 0.12),
+    contrast=(0.75, 1.05),
+    denoising=(0.2, 0.45),
 )
 """A small and crowded tomogram, in which every species occurs several times.
 

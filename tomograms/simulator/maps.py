@@ -22,7 +22,7 @@ SUPPORT = 0.15
 DUST = 0.02
 """Fraction of the largest connected part below which a part of a map is dust."""
 LARGEST = 2000.0
-"""Å; a model that reaches further from its centre is taken for a mistake in the units."""
+"""Å; what reaches further from its centre is taken for a mistake in the units."""
 
 
 def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float) -> tuple[Species, ...]:
@@ -81,6 +81,11 @@ def read_map(name: str, path: Path, voxel_size: float) -> Species:
         raise InputError(f"{path}: expected columns, rows and sections along the axes 1, 2, 3, but got {axes[::-1]}")
     grid = grid.transpose([axes.index(axis) for axis in (3, 2, 1)])
     grid, centre, radius = isolate(grid, float(sizes[0]), path)
+    if not radius < LARGEST:
+        raise InputError(
+            f"{path}: expected a particle within {LARGEST:g} Å of its centre, but at {sizes[0]:g} Å per voxel "
+            f"it reaches {radius:.0f} Å"
+        )
     return from_grid(name, grid, centre, float(sizes[0]), voxel_size=voxel_size, radius=radius)
 
 

@@ -99,6 +99,12 @@ def test_a_map_without_a_voxel_size(tmp_path):
         read_species(tmp_path, RIBOSOME, VOXEL_SIZE)
 
 
+def test_a_map_in_the_wrong_unit(tmp_path):
+    write(tmp_path / "ribosome.mrc", blobs(), 6000.0)
+    with pytest.raises(InputError, match="within 2000 Å of its centre, but at 6000 Å per voxel it reaches"):
+        read_species(tmp_path, RIBOSOME, VOXEL_SIZE)
+
+
 @pytest.mark.parametrize("name", ["ribosome.mrc", "ribosome.pdb", "ribosome.cif"])
 def test_a_damaged_file(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x00not a map\n" * 5)
