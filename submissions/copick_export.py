@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from submissions.exports import Provenance
 from submissions.submission import Extent
 from tomograms.errors import InputError
 
@@ -58,8 +60,13 @@ class CopickTarget:
                         "they are not replaced; choose another --user or --session"
                     )
 
-    def write(self, picks: pd.DataFrame, *, extents: Mapping[str, Extent], species: Sequence[str]) -> int:
+    def write(
+        self, picks: pd.DataFrame, *, extents: Mapping[str, Extent], species: Sequence[str], provenance: Provenance
+    ) -> int:
         """Write picks with scores, one pick set an experiment and species, also where nothing was found.
+
+        Copick's files have no place for where picks come from; that is said in ``Provenance/USER_SESSION.json`` of each
+        run in the overlay, which copick passes over.
 
         Parameters
         ----------
@@ -69,6 +76,8 @@ class CopickTarget:
             By experiment: those that were predicted.
         species
             Names.
+        provenance
+            The same for all.
 
         Returns
         -------
@@ -81,6 +90,7 @@ class CopickTarget:
             run = project.get_run(experiment)
             spacings = [spacing.voxel_size for spacing in run.voxel_spacings]
             rows = picks[picks["experiment"] == experiment]
+            _write_provenance(run, asdict(provenance) | {"voxel_size": extent.voxel_size})
             for name in species:
                 own = rows[rows["particle_type"] == name]
                 pick_set = run.new_picks(name, session_id=self.session, user_id=self.user, exist_ok=self.overwrite)
@@ -123,3 +133,11 @@ class CopickTarget:
                 "copick can list; move others out of the project's overlay"
             ) from None
         return [pick_set for pick_set in found if pick_set.pickable_object_name in species]
+
+
+def _write_provenance(run: Any, content: Mapping[str, Any]) -> None:
+    """Write where picks come from beside a run's picks, on whatever file system the overlay lies."""
+    folder = f"{run.overlay_path.rstrip('/')}/Provenance"
+    run.fs_overlay.makedirs(folder, exist_ok=True)
+    with run.fs_overlay.open(f"{folder}/{content['user']}_{content['session']}.json", "w") as file:
+        file.write(json.dumps(dict(content), indent=1) + "\n")

@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
         say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
     seen = trained_on(run, names)
-    judged = [name for name in names if name not in seen and dataset.has_picks(name)]
+    judged = [name for name in names if name not in seen and dataset.has_picks(name, hand=True)]
     collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
     if not collected.picks:
         raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
@@ -189,7 +189,7 @@ def export(
         paths = write_star(folder, picks, species=species, extents=extents, provenance=provenance)
         written.append(f"{len(paths)} STAR files in {folder}")
     if target is not None:
-        count = target.write(picks, extents=extents, species=species)
+        count = target.write(picks, extents=extents, species=species, provenance=provenance)
         written.append(f"{count} copick pick sets of user {target.user}, session {target.session}")
     if written:
         say(f"exported: {'; '.join(written)}")
@@ -203,7 +203,7 @@ def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Se
     from tomograms.picks import join_truth
 
     try:
-        truth = join_truth([dataset.picks(name) for name in judged])
+        truth = join_truth([dataset.picks(name, hand=True) for name in judged])
     except InputError as error:
         say(f"not scored: {error}")
         return

@@ -15,7 +15,7 @@ from tomograms.coordinates import extent, inside
 from tomograms.errors import InputError
 from tomograms.ome_zarr import StoredVolume, fingerprint, read_volume
 from tomograms.particles import Particle, by_name
-from tomograms.picks import Choice, PickSet, join_truth, make_truth
+from tomograms.picks import Choice, PickSet, by_hand, join_truth, make_truth
 from tomograms.tomogram import Tomogram, normalise
 
 
@@ -115,12 +115,25 @@ class Dataset:
         except InputError as error:
             raise InputError(f"{stored.source}: {error}") from None
 
-    def has_picks(self, run: str) -> bool:
-        """Return whether somebody has picked in a run, which includes a file of picks without points."""
-        return bool(self.source.pick_sets(run))
+    def has_picks(self, run: str, *, hand: bool = False) -> bool:
+        """Return whether there are picks in a run, which includes a file of picks without points.
 
-    def picks(self, run: str) -> pd.DataFrame:
+        Parameters
+        ----------
+        run
+            Its name.
+        hand
+            Whether picks that a program has made (`tomograms.picks.by_hand`) are passed over.
+        """
+        return bool(self._pick_sets(run, hand))
+
+    def picks(self, run: str, *, hand: bool = False) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).
+
+        Parameters
+        ----------
+        run, hand
+            See `has_picks`.
 
         Raises
         ------
@@ -128,7 +141,7 @@ class Dataset:
             If a file is damaged, of an undeclared species, or holds a pick outside the volume, or if several pick sets
             of a species leave the choice open.
         """
-        chosen = self.source.pick_sets(run)
+        chosen = self._pick_sets(run, hand)
         if not chosen:
             return join_truth([])
         stored, known = self.source.volume(run), by_name(self.particles)
@@ -146,6 +159,10 @@ class Dataset:
             _check_inside(pick_set, known[name], stored)
             tables.append(make_truth(run, name, pick_set.position))
         return join_truth(tables)
+
+    def _pick_sets(self, run: str, hand: bool) -> list[PickSet]:
+        found = self.source.pick_sets(run)
+        return by_hand(found) if hand else found
 
     def fingerprint(self, runs: Iterable[str]) -> str:
         """Return a hash of the species and of the runs' volumes and picks."""

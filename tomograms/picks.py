@@ -6,7 +6,7 @@ Columns ``experiment, particle_type, x, y, z``: run name, species, and the centr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,8 @@ class PickSet:
         Who picked, and in which session.
     position
         ``(n, 3)`` xyz, Å: ``location`` shifted by the translation of ``transformation_``.
+    scored
+        Whether its points carry scores other than 1, as a program's do and a person's do not.
     """
 
     source: str
@@ -97,6 +99,7 @@ class PickSet:
     user: str
     session: str
     position: NDArray[np.float64]
+    scored: bool
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,15 @@ def parse_pick_set(text: str | bytes, source: str) -> PickSet:
     if user is None or session is None:
         user, session = str(content.get("user_id") or ""), str(content.get("session_id") or "")
     centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
-    return PickSet(source, particle_type, user, session, np.array(centres, np.float64).reshape(-1, 3))
+    scored = any(point.get("score") not in (None, 1.0) for point in points)
+    return PickSet(source, particle_type, user, session, np.array(centres, np.float64).reshape(-1, 3), scored)
+
+
+def by_hand(pick_sets: Iterable[PickSet]) -> list[PickSet]:
+    """Return the pick sets of those users and sessions of whom none carries scores: nobody's truth is a program's."""
+    sets = list(pick_sets)
+    programs = {(s.user, s.session) for s in sets if s.scored}
+    return [s for s in sets if (s.user, s.session) not in programs]
 
 
 def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, session: str, run: str) -> None:

@@ -121,10 +121,22 @@ def test_copick_round_trip(predicted, capsys):
     one = json.loads(next((predicted.root / "overlay").rglob("us_7_ribosome.json")).read_text())
     assert one["voxel_spacing"] == 10.0 and one["run_name"] in TEST and one["trust_orientation"] is False
 
+    kept = json.loads(next((predicted.root / "overlay").rglob("TS_9/Provenance/us_7.json")).read_text())
+    version = ensemble_version(predicted.root / RUN / "ensemble.json")
+    assert kept == {
+        "user": "us",
+        "session": "7",
+        "tomogram_type": "denoised",
+        "run": "tiny",
+        "ensemble": version,
+        "simulated": False,
+        "voxel_size": 10.0,
+    }
+
     exports = predicted.root / RUN / "exports"
     csv = pd.read_csv(exports / "picks.csv")
     assert len(csv) == len(expected) and set(csv["user"]) == {"us"}
-    assert set(csv["ensemble"]) == {ensemble_version(predicted.root / RUN / "ensemble.json")}
+    assert set(csv["ensemble"]) == {version}
     assert len(list(exports.glob("*.star"))) == 6
     assert "12 copick pick sets" in capsys.readouterr().out
 
@@ -157,6 +169,20 @@ def test_a_persons_picks_are_never_replaced(predicted, capsys):
     before = files(config)
     assert make("--data", config, "--to", "copick", "--user", "someone", "--overwrite") == 2
     assert "no scores" in capsys.readouterr().err and files(config) == before
+
+
+def test_the_ensembles_own_picks_are_no_truth(predicted, capsys):
+    config = write_config(predicted)
+    assert make("--data", config, "--to", "copick") == 0
+    assert make("--data", config, "--to", "copick", "--overwrite") == 0
+    assert make("--data", config) == 0
+    assert "test truth" not in capsys.readouterr().out
+
+    folder = predicted.root / "overlay" / "ExperimentRuns" / "TS_8" / "Picks"
+    for source in (predicted.data / "test/overlay/ExperimentRuns/TS_8/Picks").iterdir():
+        (folder / f"ann_1_{source.name}").write_bytes(source.read_bytes())
+    assert make("--data", config, "--tomograms", "TS_8", "TS_9") == 0
+    assert "test truth, 1 tomograms" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

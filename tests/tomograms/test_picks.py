@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tomograms.errors import InputError
 from tomograms.picks import (
     TRUTH_COLUMNS,
+    by_hand,
     join_truth,
     make_truth,
     parse_pick_set,
@@ -160,3 +161,17 @@ def test_no_list_of_points(text):
 def test_a_bad_point_is_named(bad, message):
     with pytest.raises(InputError, match=f"Picks/ribosome.json: point 1: .*{message}"):
         parse([point(), bad])
+
+
+def test_picks_by_hand_are_of_users_and_sessions_without_any_score():
+    ours = [
+        parse([point(score=0.3)], source="us_1_ribosome.json"),
+        parse([], source="us_1_apo-ferritin.json"),  # where a program finds nothing, it leaves no score either
+    ]
+    theirs = [
+        parse([point(score=1.0), point()], source="ann_1_ribosome.json"),
+        parse([], source="ann_1_apo-ferritin.json"),
+        parse([point()], source="us_2_ribosome.json"),
+    ]
+    assert [s.scored for s in (*ours, *theirs)] == [True, False, False, False, False]
+    assert by_hand([*ours, *theirs]) == theirs and by_hand(ours) == []
