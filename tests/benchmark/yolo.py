@@ -1,0 +1,140 @@
+"""Stage ``yolo``: a volume sliced and predicted, against PNG files and Ultralytics' own predict; same weights."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.outputs import SliceBoxes
+from models.precision import resolve_device
+from models.yolo_slices import canvas, image, slabs
+from tests.benchmark.measure import interleave
+from tests.benchmark.rows import Limit, Row
+from tests.benchmark.scale import FULL_SHAPE, Scale
+from tests.benchmark.scenes import tomogram
+from tomograms.particles import CZII
+from tomograms.tomogram import Tomogram
+
+FASTER = 1.5
+BOXES = 60
+"""Boxes per slice before suppression: an untrained head is shifted until it finds so many."""
+FOUND = 0.9
+
+
+def untrained(settings: Any, tomogram: Tomogram) -> torch.nn.Module:
+    """Return a network with random weights whose class scores pass the threshold at about `BOXES` anchors a slice."""
+    from models.yolo_runtime import import_ultralytics
+
+    import_ultralytics()
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(0)
+    network = DetectionModel(f"{settings.network}.yaml", ch=3, nc=len(CZII), verbose=False).eval()
+    network.names = {i: particle.name for i, particle in enumerate(CZII)}
+    frame = canvas(tomogram.volume.shape, settings.zoom)
+    levels = slabs(tomogram.volume, settings.thickness)
+    picture = image(levels, len(levels) // 2, gap=settings.gap, canvas=frame)
+    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        for sequence in network.model[-1].cv3:  # random class scores hardly differ: spread them
+            sequence[-1].weight.data *= 20
+        scores = network(pixels)[0][:, 4:]
+        limit = scores.flatten().topk(min(BOXES, scores.numel() // 2)).values[-1]
+        shift = torch.logit(torch.tensor(settings.confidence)) - torch.logit(limit.clamp(1e-6, 1 - 1e-6))
+        for sequence in network.model[-1].cv3:
+            sequence[-1].bias.data += shift
+    return network
+
+
+def ultralytics_way(tomogram: Tomogram, network: torch.nn.Module, settings: Any, device: str) -> list[np.ndarray]:
+    """Write a PNG file for each slice, let Ultralytics predict the folder, and return each slice's boxes (n, 6)."""
+    import cv2
+    from ultralytics import YOLO
+
+    frame = canvas(tomogram.volume.shape, settings.zoom)
+    levels = slabs(tomogram.volume, settings.thickness)
+    model = YOLO(f"{settings.network}.yaml", task="detect")
+    model.model = network
+    with TemporaryDirectory() as folder:
+        for i in range(len(levels)):
+            picture = image(levels, i, gap=settings.gap, canvas=frame)
+            cv2.imwrite(str(Path(folder) / f"{i:04d}.png"), picture[..., ::-1])
+        found = model.predict(
+            source=folder,
+            imgsz=frame.side,
+            conf=settings.confidence,
+            iou=settings.nms_iou,
+            max_det=settings.max_boxes,
+            device=device,
+            verbose=False,
+            save=False,
+        )
+        top, left = frame.offset
+        return [r.boxes.data.cpu().numpy() - np.array([left, top, left, top, 0, 0], np.float32) for r in found]
+
+
+def share_found(ours: SliceBoxes, theirs: list[np.ndarray]) -> float:
+    """Return the share of the peer's better half of boxes, each slice, that we have too: IoU above 0.7, same class."""
+    hits = total = 0
+    for i, boxes in enumerate(theirs):
+        boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")][: (len(boxes) + 1) // 2]
+        here = np.flatnonzero(np.rint(ours.slice_index).astype(int) == i)
+        mine = ours.xyxy[here] + 0.5  # our corners count from voxel centres, theirs from the image's edge
+        for box in boxes:
+            same = mine[ours.label[here] == CZII[int(box[5])].label]
+            low, high = np.maximum(same[:, :2], box[:2]), np.minimum(same[:, 2:], box[2:4])
+            common = np.prod(np.clip(high - low, 0, None), axis=1)
+            area = np.prod(same[:, 2:] - same[:, :2], axis=1) + np.prod(box[2:4] - box[:2]) - common
+            hits += bool((common > 0.7 * area).any())
+            total += 1
+    return hits / total if total else 1.0
+
+
+def run(scale: Scale) -> list[Row]:
+    """Return the row."""
+    from models.registry import get_member
+    from models.yolo_prediction import YoloPredictor
+
+    shape = scale.pick(FULL_SHAPE, (4, 64, 64))
+    settings = get_member("yolo").presets["short"]
+    scene, _ = tomogram(shape)
+    network = untrained(settings, scene)
+    labels = np.array([particle.label for particle in CZII], np.int16)
+    where = resolve_device(scale.device)
+    predictor = YoloPredictor(copy.deepcopy(network), labels, settings, where)
+    exact = YoloPredictor(copy.deepcopy(network), labels, replace(settings, precision="fp32"), where)
+    times, results = interleave(
+        {
+            "ours": lambda: predictor.predict(scene),
+            "ultralytics": lambda: ultralytics_way(scene, copy.deepcopy(network), settings, scale.device),
+        },
+        repeats=scale.pick(3, 1),
+        most=120,
+    )
+    theirs = results["ultralytics"]
+    return [
+        Row(
+            "yolo",
+            f"{'x'.join(map(str, shape))}, {shape[0]} slices, {settings.network}, "
+            f"{sum(map(len, theirs)) / len(theirs):.0f} boxes a slice",
+            times["ours"],
+            times["ultralytics"],
+            "PNG files, Ultralytics predict",
+            floors=(Limit("times as fast", times["ultralytics"].wall / times["ours"].wall, FASTER, at_least=True),),
+            checks=(
+                Limit(
+                    "share of its boxes that we find (float32)", share_found(exact.predict(scene), theirs), FOUND, True
+                ),
+            ),
+            notes={
+                "share of its boxes that we find (our precision)": share_found(results["ours"], theirs),
+                "slices/s": shape[0] / times["ours"].wall,
+            },
+        )
+    ]
