@@ -29,10 +29,13 @@ class Entry:
         Every species.
     seeds
         For each seed: experiment -> species -> nested counts.
+    gaps
+        For each seed: optimum minus nested score; empty where it was not kept.
     """
 
     particles: tuple[Particle, ...]
     seeds: tuple[ByExperiment, ...]
+    gaps: tuple[float, ...] = ()
 
     @property
     def experiments(self) -> list[str]:
@@ -40,9 +43,14 @@ class Entry:
         return sorted(self.seeds[0])
 
     @property
+    def totals(self) -> list[float]:
+        """The nested score of each seed."""
+        return [score(pool(counts), self.particles).total for counts in self.seeds]
+
+    @property
     def total(self) -> float:
         """The nested score, mean over seeds."""
-        return float(np.mean([score(pool(counts), self.particles).total for counts in self.seeds]))
+        return float(np.mean(self.totals))
 
     def of_particle(self, name: str) -> float:
         """Return a species' nested F, mean over seeds."""
@@ -58,27 +66,36 @@ class Entry:
         return np.mean(scores, axis=0)
 
 
-def entries(run: RunDirectory) -> dict[str, Entry]:
+def entries(run: RunDirectory, *, fusions: bool = False) -> dict[str, Entry]:
     """Return what a run has scored so far: its members, and the ensemble where it has been built.
+
+    Parameters
+    ----------
+    run
+        The run.
+    fusions
+        Whether the fusions that the ensemble was compared to, and added members, come too.
 
     Raises
     ------
     InputError
         If ``cv.json`` or ``ensemble.json`` is damaged.
     """
-    records: dict[str, list[Any]] = {}
-    sources = (("cv.json", "members", None), ("ensemble.json", "scores", ENSEMBLE))
-    for file, key, only in sources:
+    seeds: dict[str, list[ByExperiment]] = {}
+    gaps: dict[str, list[float]] = {}
+    for file, key in (("cv.json", "members"), ("ensemble.json", "scores")):
         path = run.path / file
         if not path.exists():
             continue
         try:
             for name, record in read_json(path)[key].items():
-                if only is None or name == only:
-                    records.setdefault(name.partition(", seed")[0], []).append(_counts(record))
+                member = name.partition(", seed")[0]
+                if key == "members" or name == ENSEMBLE or (fusions and name not in run.members):
+                    seeds.setdefault(member, []).append(_counts(record))
+                    gaps.setdefault(member, []).extend([float(record["gap"])] if "gap" in record else [])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise InputError(f"{path}: expected the results of a run, but got {error!r}") from None
-    return {name: Entry(run.particles, tuple(seeds)) for name, seeds in records.items()}
+    return {name: Entry(run.particles, tuple(own), tuple(gaps[name])) for name, own in seeds.items()}
 
 
 def difference(first: Entry, second: Entry) -> Interval:
@@ -96,13 +113,7 @@ def shared(first: RunDirectory, second: RunDirectory) -> dict[str, tuple[Entry, 
     InputError
         If they hold out different runs, have different species, or share no finished member.
     """
-    one, other = (sorted(name for fold in run.folds for name in fold.held_out) for run in (first, second))
-    if one != other:
-        raise InputError(
-            f"{second.path}: expected the held-out runs of {first.name} ({_listed(one)}), but got {_listed(other)}"
-        )
-    if first.particles != second.particles:
-        raise InputError(f"{second.path}: expected the species, radii and weights of {first.name}, but got others")
+    require_alike(first, second)
     left, right = entries(first), entries(second)
     both = [name for name in left if name in right]
     if not both:
@@ -111,6 +122,23 @@ def shared(first: RunDirectory, second: RunDirectory) -> dict[str, tuple[Entry, 
             f"but got {_listed(list(right))}"
         )
     return {name: (left[name], right[name]) for name in both}
+
+
+def require_alike(first: RunDirectory, second: RunDirectory) -> None:
+    """Refuse two runs whose scores cannot be paired.
+
+    Raises
+    ------
+    InputError
+        If they hold out different runs or have different species.
+    """
+    one, other = (sorted(name for fold in run.folds for name in fold.held_out) for run in (first, second))
+    if one != other:
+        raise InputError(
+            f"{second.path}: expected the held-out runs of {first.name} ({_listed(one)}), but got {_listed(other)}"
+        )
+    if first.particles != second.particles:
+        raise InputError(f"{second.path}: expected the species, radii and weights of {first.name}, but got others")
 
 
 def _counts(record: Mapping[str, Any]) -> ByExperiment:

@@ -1,4 +1,4 @@
-"""``python -m evaluation.runs``: list the runs, or compare two in pairs."""
+"""``python -m evaluation.runs``: list the runs, compare two in pairs, or average several."""
 
 from __future__ import annotations
 
@@ -55,9 +55,15 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="python -m evaluation.runs",
         description="Without names, list the runs; with two names, compare the second to the first: paired differences "
-        "of nested scores, per particle and per held-out run.",
+        "of nested scores, per particle and per held-out run; with --average, the mean over several "
+        "(seeds of one recipe).",
     )
-    options.add_argument("names", nargs="*", metavar="RUN", help="two runs on the same tomograms")
+    options.add_argument("names", nargs="*", metavar="RUN", help="two runs on the same tomograms, or more to average")
+    options.add_argument(
+        "--average",
+        action="store_true",
+        help="mean and spread over the named runs, and the paired difference of everything to the best member",
+    )
     options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     return options
 
@@ -65,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser().parse_args(argv)
+    if arguments.average:
+        return _average(arguments.runs, arguments.names)
     if len(arguments.names) not in (0, 2):
         raise InputError(f"expected no run, to list all, or two, to compare them, but got {' '.join(arguments.names)}")
     from evaluation.run_comparison import shared
@@ -84,6 +92,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     console().print(
         "The interval resamples the held-out runs, paired; it omits training variance and undercovers where runs are "
         "few. With several seeds every figure is the mean over seeds; decide on it, not on a single run.",
+        style="dim",
+    )
+    return 0
+
+
+def _average(runs: Path, names: Sequence[str]) -> int:
+    """Print what several runs give in the mean."""
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise InputError(f"--average: expected two or more different runs, but got {' '.join(names) or 'none'}")
+    from evaluation.run_average import average_table, averaged, particle_table, seed_table
+    from tomograms.console import console
+
+    chosen = [choose_run(runs, name) for name in names]
+    found = averaged(chosen)
+    members = [name for run in chosen for name in run.members]
+    for table in (average_table(found, members, names), seed_table(found), particle_table(found)):
+        console().print(table)
+    console().print(
+        "Spread: standard deviation over seeds. The interval resamples the held-out runs, paired, and takes the mean "
+        "over seeds of each draw; it undercovers where runs are few. Best member: the highest mean, which favours it.",
         style="dim",
     )
     return 0

@@ -7,6 +7,7 @@ import pytest
 
 from evaluation.folds import Fold
 from evaluation.metric import Counts
+from evaluation.run_average import averaged, best_member, wins
 from evaluation.run_comparison import difference, entries, shared
 from evaluation.run_directory import create_run, folds_to_records, to_records
 from evaluation.runs import choose_run, find_runs, main
@@ -129,3 +130,41 @@ def test_command_lists_and_compares(tmp_path, capsys):
     assert "no runs in" in capsys.readouterr().out
     with pytest.raises(InputError, match="or two, to compare them"):
         main(["--runs", str(tmp_path), "first"])
+
+
+def test_runs_are_averaged_as_seeds_of_one_recipe(tmp_path):
+    counts = ((ONE, TWO, TWO), (TWO, ONE, TWO))
+    runs = [
+        scored(tmp_path / name, {"unet": unet, "yolo": yolo}, ensemble=fused)
+        for name, (unet, yolo, fused) in zip("ab", counts, strict=True)
+    ]
+    found = averaged(runs)
+    assert list(found) == ["unet", "yolo", "ensemble"]
+    one, two = ((f_beta(*c[0]) + 2 * f_beta(*c[1])) / 3 for c in (ONE, TWO))
+    assert found["unet"].totals == pytest.approx([one, two])
+    assert found["ensemble"].total == pytest.approx(two)
+    assert best_member(found, ["unet", "yolo"]) == "unet"  # a tie: the first by name
+    assert (wins(found["ensemble"], found["unet"]), wins(found["yolo"], found["unet"])) == ("1 of 2", "1 of 2")
+    assert difference(found["unet"], found["ensemble"]).estimate == pytest.approx(two - (one + two) / 2)
+
+
+def test_only_what_all_runs_have_is_averaged(tmp_path):
+    first = scored(tmp_path / "a", {"unet": ONE, "yolo": ONE}, ensemble=TWO)
+    assert list(averaged([first, scored(tmp_path / "b", {"unet": TWO})])) == ["unet"]
+    with pytest.raises(InputError, match="expected a scored member in all of a, c"):
+        averaged([first, scored(tmp_path / "c", {"other": ONE})])
+    with pytest.raises(InputError, match="expected the held-out runs of a"):
+        averaged([first, scored(tmp_path / "d", {"unet": ONE}, runs=("TS_1", "TS_9"))])
+
+
+def test_command_averages(tmp_path, capsys):
+    for name, counts in (("a", ONE), ("b", TWO)):
+        scored(tmp_path / name, {"unet": counts, "yolo": ONE}, ensemble=TWO)
+    assert main(["--runs", str(tmp_path), "--average", "a", "b"]) == 0
+    printed = capsys.readouterr().out
+    one, two = ((f_beta(*c[0]) + 2 * f_beta(*c[1])) / 3 for c in (ONE, TWO))
+    for text in ("Mean over a, b", f"{(one + two) / 2:.4f}", f"{two - (one + two) / 2:+.4f}", "1 of 2", "best member"):
+        assert text in printed
+    for names in ([], ["a"], ["a", "a"]):
+        with pytest.raises(InputError, match="--average: expected two or more different runs"):
+            main(["--runs", str(tmp_path), "--average", *names])
