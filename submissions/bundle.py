@@ -13,7 +13,7 @@ from ensemble.add import added_path
 from ensemble.ensemble import FILE, load_ensemble
 from evaluation.run_directory import RunDirectory
 from submissions.exports import ensemble_version
-from submissions.final import model_folders
+from submissions.final import ALL, model_folders
 from submissions.fusion import members_in_use
 from submissions.notebook import write_notebook
 from submissions.packages import download_wheels, lacking, project_metadata, write_wheel
@@ -110,7 +110,8 @@ def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final
     files += [added_path(run, member) for member in others]
     for file in files:
         if not file.exists():
-            raise InputError(f"{file}: no such file; has the training of run {run.name} finished?")
+            command = "submissions.make --final all" if final == ALL else "evaluation.cv"
+            raise InputError(f"{file}: no such file; python -m {command} --run {run.name} makes it")
         with replacing(folder / file.relative_to(run.path)) as temporary:
             shutil.copyfile(file, temporary)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,15 @@ def from_copick(objects: Sequence[Mapping[str, Any]], source: Path | str) -> tup
     Raises
     ------
     InputError
-        If no object is a particle, or one has no positive radius, or a name occurs twice.
+        If an object lacks its name or label, none is a particle, one has no positive radius or a weight that is no
+        number, or a name occurs twice.
     """
+    for entry in objects:
+        named = isinstance(entry, Mapping) and isinstance(entry.get("name"), str)
+        if not named or type(entry.get("label")) is not int:
+            raise InputError(
+                f"{source}: expected pickable objects with a name and a label, but got {json.dumps(entry)}"
+            )
     chosen = sorted((o for o in objects if o.get("is_particle", True)), key=lambda o: (int(o["label"]), o["name"]))
     if not chosen:
         raise InputError(f"{source}: expected at least one pickable object with is_particle true, but got none")
@@ -85,11 +93,11 @@ def from_copick(objects: Sequence[Mapping[str, Any]], source: Path | str) -> tup
     particles = []
     for label, entry in enumerate(chosen, start=1):
         radius = entry.get("radius")
-        if not isinstance(radius, (int, float)) or not radius > 0:
+        if not isinstance(radius, (int, float)) or not 0 < radius < math.inf:
             raise InputError(f"{source}: expected a radius above 0 Å for {entry['name']}, but got {radius}")
         metadata = entry.get("metadata") or {}
-        weight = float(metadata.get("weight", metadata.get("score_weight", 1.0)))
-        if not weight >= 0:
+        weight = metadata.get("weight", metadata.get("score_weight", 1.0))
+        if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
             raise InputError(f"{source}: expected a weight of at least 0 for {entry['name']}, but got {weight}")
-        particles.append(Particle(entry["name"], label, float(radius), weight))
+        particles.append(Particle(entry["name"], label, float(radius), float(weight)))
     return tuple(particles)

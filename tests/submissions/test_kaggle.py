@@ -82,7 +82,10 @@ def test_wrong_input_is_one_line(predicted, capsys, arguments, said):
 def test_missing_weights(predicted, image, capsys):
     (predicted.run.jobs("maps")[0] / "weights.safetensors").unlink()
     assert kaggle("--out", predicted.root / "bundle", "--image", image) == 2
-    assert "weights.safetensors" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "weights.safetensors" in error and "evaluation.cv --run tiny" in error
+    assert kaggle("--out", predicted.root / "bundle", "--image", image, "--final", "all") == 2
+    assert "submissions.make --final all --run tiny" in capsys.readouterr().err
 
 
 REGISTER = """

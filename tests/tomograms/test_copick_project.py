@@ -128,6 +128,14 @@ def test_an_unknown_run(root):
         ("[]", "expected a copick config"),
         ("{}", "expected a copick config"),
         (json.dumps({"pickable_objects": [], "overlay_root": "a"}), "expected at least one pickable object"),
+        (json.dumps({**MINIMAL, "pickable_objects": ["ribosome"]}), "expected pickable objects with a name"),
+        (json.dumps({**MINIMAL, "pickable_objects": [{"name": "a"}]}), "expected pickable objects with a name"),
+        (
+            json.dumps(
+                {**MINIMAL, "pickable_objects": [{"name": "a", "label": 1, "radius": 9, "metadata": {"weight": "x"}}]}
+            ),
+            "expected a weight of at least 0 for a, but got x",
+        ),
         (
             json.dumps({**MINIMAL, "config_type": "filesystem"}),
             "expected a copick config that copick can open",
