@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
-from scipy.special import logsumexp
 
 from models.outputs import ClassMaps
 from postproc.candidates import concatenate, make_candidates
@@ -89,7 +88,7 @@ def find_peaks(
     """
     smooth = ndimage.gaussian_filter(probability, SMOOTHING * radius, mode="constant", truncate=3.0)
     size = 2 * max(1, round(0.5 * SEPARATION * radius)) + 1
-    peak = (smooth >= FLOOR) & (smooth == ndimage.maximum_filter(smooth, size, mode="constant"))
+    peak = (smooth >= FLOOR) & (smooth == box_maximum(smooth, size))
     index = np.argwhere(peak)
     score = smooth[peak].astype(np.float64)
     order = np.lexsort((index[:, 2], index[:, 1], index[:, 0], -score))[: 4 * MOST]
@@ -99,9 +98,47 @@ def find_peaks(
     return place[keep], score[keep]
 
 
+def box_maximum(
+    values: NDArray[np.float32],  # (z, y, x), at least 0
+    size: int,
+) -> NDArray[np.float32]:  # (z, y, x)
+    """Return the largest value within the cube of odd side ``size`` around each voxel; nothing lies beyond the edges.
+
+    The same as `scipy.ndimage.maximum_filter`, several times as fast: maxima of 2, 4, 8, ... neighbours are built from
+    each other by whole-array operations, plane by plane while a plane is in the processor's cache.
+    """
+    out = np.empty_like(values)
+    for plane, target in zip(values, out, strict=True):
+        target[...] = _running_maximum(_running_maximum(plane, size, 0), size, 1)
+    return _running_maximum(out, size, 0)
+
+
+def _running_maximum(values: NDArray[np.float32], size: int, axis: int) -> NDArray[np.float32]:
+    """Return the largest of the ``size`` values around each along an axis."""
+    half = size // 2
+    out = np.pad(values, [(half, half) if i == axis else (0, 0) for i in range(values.ndim)])
+    width = 1
+    while width < size:
+        step = min(width, size - width)
+        low, high = (
+            tuple(cut if i == axis else slice(None) for i in range(values.ndim))
+            for cut in (slice(None, -step), slice(step, None))
+        )
+        out = np.maximum(out[low], out[high])
+        width += step
+    return out
+
+
 def _log_normaliser(logits: NDArray[np.float16]) -> NDArray[np.float32]:
     """Return log(sum(exp(logits))) over the classes, plane by plane to save memory."""
-    return np.stack([logsumexp(logits[:, z].astype(np.float32), axis=0) for z in range(logits.shape[1])])
+    out = np.empty(logits.shape[1:], np.float32)
+    for z, target in enumerate(out):
+        plane = logits[:, z].astype(np.float32)
+        largest = plane.max(axis=0)
+        plane -= largest
+        np.log(np.exp(plane, out=plane).sum(axis=0), out=target)
+        target += largest
+    return out
 
 
 def _parabola(smooth: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float64]:

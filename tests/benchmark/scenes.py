@@ -159,7 +159,7 @@ def unet(scale: Scale) -> UNetPredictor:
     member = get_member("unet")
     if scale.weights is not None:
         return member.load(scale.weights, scale.device)
-    train, truth = tomogram(scale.pick((96, 224, 224), (24, 64, 64)), seed=7)
+    train, truth = tomogram(scale.pick((96, 224, 224), (24, 70, 104)), seed=7)
     with TemporaryDirectory() as folder:
         member.fit(
             [train],

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from models.outputs import ClassMaps
 from postproc.candidates import COLUMNS
-from postproc.peaks import find_peaks, map_candidates
+from postproc.peaks import _log_normaliser, box_maximum, find_peaks, map_candidates
 from tomograms.particles import Particle
 
 PARTICLES = (Particle("apo", 1, 60.0, 1.0), Particle("ribosome", 2, 150.0, 1.0))
@@ -87,3 +87,22 @@ def test_a_plateau_gives_one_peak_at_its_centre():
     assert len(index) == 1
     assert index[0] == pytest.approx([12, 11, 13], abs=0.05)
     assert 0.5 < score[0] <= 1
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 15), (1, 5, 40), (3, 2, 1)])
+@pytest.mark.parametrize("size", [1, 3, 5, 7, 9, 15])
+def test_the_box_maximum_is_scipys(shape, size):
+    from scipy.ndimage import maximum_filter
+
+    values = np.random.default_rng(size).random(shape, np.float32)
+    assert np.array_equal(box_maximum(values, size), maximum_filter(values, size, mode="constant"))
+
+
+def test_the_normaliser_makes_probabilities_add_up_to_one():
+    from scipy.special import logsumexp
+
+    logits = np.random.default_rng(0).normal(0, 20, (5, 3, 6, 7)).astype(np.float16)
+    logits[2, 0] = 60_000  # nothing overflows
+    found = _log_normaliser(logits)
+    assert found.dtype == np.float32
+    assert found == pytest.approx(logsumexp(logits.astype(np.float64), axis=0), rel=1e-6, abs=1e-6)
