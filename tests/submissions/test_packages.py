@@ -10,6 +10,8 @@ import pytest
 from submissions.packages import (
     KAGGLE_IMAGE,
     PACKAGES,
+    PROJECT,
+    download_wheels,
     lacking,
     project_metadata,
     read_image,
@@ -81,3 +83,18 @@ def test_this_projects_own_requirements_can_be_packed():
     packed = lacking(project_metadata().requirements, dict.fromkeys(KAGGLE_IMAGE))
     assert {"zarr", "monai", "ultralytics", "copick"} <= set(packed)
     assert not {name for name in packed if name.startswith(("torch==", "nvidia", "triton"))} and "torch" not in packed
+
+
+def test_wheels_are_downloaded_from_pips_own_index(tmp_path, monkeypatch):
+    """The index is a folder that holds this project's wheel: no network."""
+    (tmp_path / "index").mkdir()
+    wheel = write_wheel(tmp_path / "index")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    download_wheels({PROJECT: project_metadata().version}, tmp_path / "wheels", python="3.11")
+    assert [path.name for path in (tmp_path / "wheels").iterdir()] == [wheel.name]
+    assert (tmp_path / "wheels" / wheel.name).read_bytes() == wheel.read_bytes()
+    with pytest.raises(InputError, match=r"cryoet-picks==99: expected a wheel for Python 3.11, but got none \(.+\)"):
+        download_wheels({PROJECT: "99"}, tmp_path / "wheels", python="3.11")
+    download_wheels({}, tmp_path / "none", python="3.11")
+    assert not list((tmp_path / "none").iterdir())

@@ -10,7 +10,7 @@ from submissions.make import main
 from submissions.store import Store
 from submissions.workers import find_devices, predict_all
 from tests.submissions.conftest import RUN, TEST
-from tests.submissions.fakes import BoxesPredictor, MapsPredictor
+from tests.submissions.fakes import BoxesPredictor, FakeMember, MapsPredictor
 from tests.submissions.test_inference import calls, damage
 from tests.submissions.test_make import submission
 from tomograms.errors import InputError, run_command
@@ -116,6 +116,22 @@ def test_out_of_time(project, monkeypatch):
     budget = Budget(0.5, ladder(MEMBERS), len(TEST), 1, clock)
     again = predict(project, budget=budget)  # what is there is used, whatever the time
     assert again[0].members == ("boxes", "maps")
+
+
+def test_loading_models_is_no_measure_of_the_next_tomogram(project, monkeypatch):
+    clock = Steps()
+    slow_members(monkeypatch, clock, maps=1.0, boxes=1.0)
+    load = FakeMember.load
+
+    def load_slowly(self, directory, device):
+        clock.now += 100
+        return load(self, directory, device)
+
+    monkeypatch.setattr(FakeMember, "load", load_slowly)
+    first, second = predict(project, budget=Budget(430, ladder(MEMBERS), len(TEST), 1, clock))
+    assert first.rest == second.rest == 0
+    assert clock.now == 4 * 100 + 2 * 10  # four models are loaded; a tomogram takes 10 s
+    assert second.stored["maps"].views == 4 and second.members == ("boxes", "maps")
 
 
 def test_the_log_says_what_was_dropped(project, monkeypatch, capsys):
