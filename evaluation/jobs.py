@@ -13,10 +13,12 @@ import pandas as pd
 from evaluation.folds import Fold
 from evaluation.views import view_names
 from models.member import Advance, Watch
+from models.outputs import SliceBoxes
 from models.registry import get_member
 from postproc.candidates import concatenate, write_candidates
 from postproc.convert import to_candidates
-from tomograms.files import read_json, write_json
+from postproc.linking import track_table
+from tomograms.files import read_json, replacing, write_json
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
@@ -106,7 +108,8 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
         seconds["train"] = time.perf_counter() - start
         write_json(job.directory / "seconds.json", seconds)
     predictor = member.load(job.directory, job.device)
-    tables = []
+    tables: list[pd.DataFrame] = []
+    tracks: list[pd.DataFrame] = []
     spent = dict.fromkeys(STAGES[1:], 0.0)
     for run in job.fold.held_out:
         tomogram = tomograms[run]
@@ -123,7 +126,12 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
                 model=job.model,
             )
         )
+        if isinstance(output, SliceBoxes):
+            tracks.append(track_table(output, job.particles, tomogram.voxel_size, experiment=run))
         spent["predict"] += middle - start
         spent["candidates"] += time.perf_counter() - middle
     write_json(job.directory / "seconds.json", seconds | spent)
+    if tracks:
+        with replacing(job.directory / "tracks.parquet") as temporary:
+            pd.concat(tracks, ignore_index=True).to_parquet(temporary, index=False)
     write_candidates(job.directory / "candidates.parquet", concatenate(tables))

@@ -39,6 +39,8 @@ class Tracks:
         ``(n, 3)`` tomogram index (z, y, x).
     slices
         ``(n,)`` number of slices in which a box belongs to it.
+    gaps
+        ``(n,)`` number of slices between its first and last one in which none does.
     expected
         Number of slices in which a particle of this size is expected.
     confidence
@@ -49,6 +51,7 @@ class Tracks:
 
     centre: NDArray[np.float64]
     slices: NDArray[np.int64]
+    gaps: NDArray[np.int64]
     expected: float
     confidence: NDArray[np.float64]
     best: NDArray[np.float64]
@@ -95,6 +98,43 @@ def link_boxes(
     )
 
 
+def track_table(
+    boxes: SliceBoxes, particles: Sequence[Particle], voxel_size: float, *, experiment: str
+) -> pd.DataFrame:
+    """Return what stands behind each candidate of `link_boxes`: a side table, for looking at and for other scores.
+
+    Parameters
+    ----------
+    boxes, particles, voxel_size, experiment
+        As for `link_boxes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``experiment, particle_type, x, y, z`` (Å), ``slices`` (with a box), ``expected`` (of a particle of this size),
+        ``gaps`` (slices without one in between), ``mean_confidence`` (over the slices with a box), ``best_confidence``;
+        by species, best score first.
+    """
+    tables = []
+    for particle in particles:
+        track = link(boxes, particle.label, particle.radius / voxel_size)
+        z, y, x = track.centre.T
+        order = np.lexsort((x, y, z, -track.score))
+        xyz = to_angstrom(track.centre, voxel_size)
+        columns = {
+            "experiment": experiment,
+            "particle_type": particle.name,
+            **{axis: xyz[:, k] for k, axis in enumerate("xyz")},
+            "slices": track.slices,
+            "expected": track.expected,
+            "gaps": track.gaps,
+            "mean_confidence": track.confidence / np.maximum(track.slices, 1),
+            "best_confidence": track.best,
+        }
+        tables.append(pd.DataFrame(columns, index=range(len(order))).iloc[order])
+    return pd.concat(tables, ignore_index=True)
+
+
 def link(
     boxes: SliceBoxes,
     label: int,
@@ -114,7 +154,8 @@ def link(
     expected = max(1.0, 2 * LABELLED * radius / boxes.step)
     point, confidence = _points(boxes, label)
     if not len(point):
-        return Tracks(np.empty((0, 3)), np.empty(0, np.int64), expected, np.empty(0), np.empty(0))
+        none = np.empty(0, np.int64)
+        return Tracks(np.empty((0, 3)), none, none, expected, np.empty(0), np.empty(0))
     other = [axis for axis in range(3) if axis != boxes.axis]
     scale = np.empty(3)
     scale[boxes.axis], scale[other] = 1 / (DEPTH * radius), 1 / (REACH * radius)
@@ -125,10 +166,11 @@ def link(
         owner = _owners(point * scale, centre * scale)
         centre = _means(point, confidence, owner, centre)
     owner = _owners(point * scale, centre * scale)
-    slices, total, best = _per_slice(point[:, boxes.axis], confidence, owner, len(centre))
+    slices, length, total, best = _per_slice(point[:, boxes.axis], confidence, owner, len(centre))
+    gaps = np.maximum(np.rint(length / boxes.step).astype(np.int64) + 1 - slices, 0)
     scale[boxes.axis] = 1 / (COLUMN * radius)
     keep = _peaks(centre * scale, total)
-    return Tracks(centre[keep], slices[keep], expected, total[keep], best[keep])
+    return Tracks(centre[keep], slices[keep], gaps[keep], expected, total[keep], best[keep])
 
 
 def _points(boxes: SliceBoxes, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -191,8 +233,8 @@ def _means(
 
 def _per_slice(
     depth: NDArray[np.float64], confidence: NDArray[np.float64], owner: NDArray[np.int64], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    # For each centre: slices with a box, sum of the best confidence of each, the best of all.
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    # For each centre: slices with a box, first to last of them (voxels), sum of each one's best confidence, the best.
     owned = np.flatnonzero(owner < count)
     owned = owned[np.lexsort((-confidence[owned], depth[owned], owner[owned]))]
     first = np.ones(len(owned), bool)
@@ -200,8 +242,12 @@ def _per_slice(
     leader = owned[first]
     best = np.zeros(count)
     np.maximum.at(best, owner[leader], confidence[leader])
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, owner[leader], depth[leader])
+    np.maximum.at(high, owner[leader], depth[leader])
     return (
         np.bincount(owner[leader], minlength=count).astype(np.int64),
+        np.where(high >= low, high - low, 0.0),
         np.bincount(owner[leader], confidence[leader], count).astype(np.float64),
         best,
     )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.outputs import SliceBoxes
 from postproc.candidates import COLUMNS
-from postproc.linking import LABELLED, link, link_boxes
+from postproc.linking import LABELLED, link, link_boxes, track_table
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import CZII, Particle
 
@@ -183,3 +183,24 @@ def test_moving_the_boxes_moves_the_particles(rows, dz, dy):
 
     moved = run([(z + dz, y + dy, *rest) for z, y, *rest in rows])
     np.testing.assert_allclose(moved, run(rows) + np.array([0, dy * VOXEL, dz * VOXEL, 0]), atol=1e-6)
+
+
+def test_side_table_says_what_stands_behind_each_candidate():
+    whole = sphere((40.5, 31.0, 52.0), 10.0)
+    broken = [row for row in sphere((120.5, 31.0, 52.0), 10.0, confidence=0.4) if row[0] not in (118, 121, 122)]
+    rows = whole + broken
+    table = track_table(boxes(rows), (BALL,), VOXEL, experiment="TS")
+    assert table["slices"].tolist() == [len(whole), len(broken)] and table["gaps"].tolist() == [0, 3]
+    assert table["expected"].tolist() == pytest.approx([2 * LABELLED * 10.0] * 2)
+    assert table["mean_confidence"].tolist() == pytest.approx([0.8, 0.4])
+    assert table["best_confidence"].tolist() == pytest.approx([0.8, 0.4])
+    candidates = linked(rows)  # the same particles, in the same order
+    np.testing.assert_array_equal(table[["x", "y", "z"]], candidates[["x", "y", "z"]])
+
+
+def test_side_table_counts_gaps_in_steps_and_may_be_empty():
+    rows = [row for row in sphere((40.0, 31.0, 52.0), 10.0, step=4) if row[0] != 40]
+    (gap,) = track_table(boxes(rows, step=4), (BALL,), VOXEL, experiment="TS")["gaps"]
+    assert gap == 1
+    empty = track_table(boxes([]), (BALL,), VOXEL, experiment="TS")
+    assert len(empty) == 0 and "gaps" in empty.columns
