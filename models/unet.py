@@ -73,8 +73,8 @@ class UNetSettings:
     positive_weight: float = 8.0
     init: str = PRETRAINED
     learning_rate: float = 4e-3
-    fine_rate: float = 1e-3
-    encoder_share: float = 0.3
+    fine_rate: float = 8e-3
+    encoder_share: float = 1.0
     weight_decay: float = 1e-2
     warmup: float = 0.1
     ema: float = 0.99
@@ -89,7 +89,17 @@ class UNetSettings:
     precision: str = "auto"
 
 
-FULL = UNetSettings(steps=20_000, epoch_steps=500, batch=8, crop=(96, 128, 128), views=8, overlap=0.5, ema=0.999)
+FULL = UNetSettings(
+    steps=20_000,
+    epoch_steps=500,
+    batch=8,
+    crop=(96, 128, 128),
+    fine_rate=2e-3,
+    encoder_share=0.3,
+    views=8,
+    overlap=0.5,
+    ema=0.999,
+)
 SHORT = UNetSettings()
 DEMO = replace(SHORT, steps=170, epoch_steps=34, batch=1, crop=(48, 96, 96))
 
