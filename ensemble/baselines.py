@@ -69,6 +69,13 @@ def fit_equal_weights(
     return fit_ensemble(truth, candidates, particles=particles, members=members, tuning=None)
 
 
+def fit_equal_weights_apart(
+    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
+) -> Ensemble:
+    """Return the ensemble with nothing tuned, and without competition between species."""
+    return fit_ensemble(truth, candidates, particles=particles, members=members, tuning=None, competing=False)
+
+
 def fit_mean_probability(
     truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
 ) -> Baseline:

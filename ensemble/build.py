@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     record = to_record(comparison, run, tuning=tuning, added=list(tables))
     write_json(run.path / FILE, record)
     check_replay(run)
-    console().print(report(comparison, simulated=record["simulated"]))
+    console().print(report(comparison, simulated=record["simulated"], voxel_size=run.record.get("voxel_size")))
     where = store(studies, run, arguments.storage)
     console().print(
         f"written: {run.path / FILE} (replays both scores exactly), studies in {where}\n"

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ensemble.baselines import Baseline, fit_equal_weights, fit_mean_probability, fit_rank_average, fit_suppression
+from ensemble.baselines import (
+    Baseline,
+    fit_equal_weights,
+    fit_equal_weights_apart,
+    fit_mean_probability,
+    fit_rank_average,
+    fit_suppression,
+)
 from ensemble.ensemble import Ensemble
 from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
@@ -17,6 +24,7 @@ from evaluation.folds import Fold
 from evaluation.intervals import Interval, difference_interval
 from evaluation.metric import average_precision
 from evaluation.nested import NestedResult, nested, nested_fit
+from evaluation.residuals import Residuals, measure_residuals
 from postproc.candidates import concatenate
 from tomograms.particles import Particle
 
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
 BaselineFit = Callable[..., Ensemble | Baseline]
 BASELINES: dict[str, BaselineFit] = {
     "equal weights": fit_equal_weights,
+    "no competition": fit_equal_weights_apart,
     "mean probability": fit_mean_probability,
     "suppression": fit_suppression,
     "rank average": fit_rank_average,
@@ -45,11 +54,14 @@ class Comparison:
         Ways of fusing without tuning.
     ensemble
         The tuned one.
+    residuals
+        Of each member, on all held-out runs.
     """
 
     members: Mapping[str, NestedResult]
     baselines: Mapping[str, NestedResult]
     ensemble: NestedResult
+    residuals: Mapping[str, Residuals]
 
     @property
     def best_member(self) -> str:
@@ -115,7 +127,10 @@ def compare(
     baselines = {}
     for name, fit in BASELINES.items() if len(members) > 1 else ():
         baselines[name] = evaluate(partial(fit, particles=particles, members=members))
-    return Comparison(alone, baselines, ensemble), studies
+    residuals = {
+        member: measure_residuals(truth, candidates[candidates["member"] == member], particles) for member in members
+    }
+    return Comparison(alone, baselines, ensemble, residuals), studies
 
 
 def honest_precision(result: NestedResult, truth: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, float]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
+from ensemble.competition import compete
 from evaluation import thresholds as thresholds_record
+from evaluation.residuals import shift
 from evaluation.thresholds import apply_thresholds
 from tomograms.errors import InputError
 from tomograms.files import read_json
@@ -34,12 +36,17 @@ class Ensemble:
         Names, sorted.
     particles
         Every species.
+    corrections
+        Member -> what is taken from its x, y, z first, in Å (see `evaluation.residuals`).
     calibrations
         Species -> member -> calibration.
     fusions
         Species -> weights, radius and localisation variances.
     fused
         Species -> calibration of the fused score.
+    contested
+        Species -> calibration of the score that is left after competition with the other species; empty where they do
+        not compete (see `ensemble.competition`).
     thresholds
         Species -> lowest fused, calibrated score that is reported; inf for none.
     swept, theory
@@ -49,9 +56,11 @@ class Ensemble:
 
     members: tuple[str, ...]
     particles: tuple[Particle, ...]
+    corrections: Mapping[str, tuple[float, float, float]]
     calibrations: Mapping[str, Mapping[str, Calibration]]
     fusions: Mapping[str, FusionRule]
     fused: Mapping[str, Calibration]
+    contested: Mapping[str, Calibration]
     thresholds: Mapping[str, float]
     swept: Mapping[str, float]
     theory: Mapping[str, float]
@@ -75,7 +84,9 @@ class Ensemble:
         if len(several):
             experiment, member = several.iloc[0][["experiment", "member"]]
             raise ValueError(f"expected one model per member, but got several of {member} in {experiment}")
-        return rescore(fuse(weigh(candidates, self.calibrations), self.particles, rules=self.fusions), self.fused)
+        weighed = weigh(shift(candidates, self.corrections), self.calibrations)
+        fused = rescore(fuse(weighed, self.particles, rules=self.fusions), self.fused)
+        return rescore(compete(fused, self.particles), self.contested) if self.contested else fused
 
     def predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return the fused candidates that reach their species' threshold; see `apply`."""
@@ -94,6 +105,7 @@ class Ensemble:
         return {
             "members": list(self.members),
             "particles": to_records(self.particles),
+            "corrections": {member: list(correction) for member, correction in self.corrections.items()},
             "rules": {
                 name: {
                     "weights": dict(fusion.weights),
@@ -101,6 +113,7 @@ class Ensemble:
                     "variance": dict(fusion.variance),
                     "calibration": {m: c.to_record() for m, c in self.calibrations[name].items()},
                     "fused_calibration": self.fused[name].to_record(),
+                    "contested_calibration": self.contested[name].to_record() if self.contested else None,
                     "threshold": limits[name],
                     "swept_threshold": swept[name],
                     "theory_threshold": self.theory[name],
@@ -116,9 +129,15 @@ class Ensemble:
         return cls(
             tuple(record["members"]),
             from_records(record["particles"]),
+            {member: (float(x), float(y), float(z)) for member, (x, y, z) in record["corrections"].items()},
             {n: {m: Calibration.from_record(c) for m, c in r["calibration"].items()} for n, r in rules.items()},
             {n: FusionRule(r["weights"], float(r["radius_fraction"]), r["variance"]) for n, r in rules.items()},
             {n: Calibration.from_record(r["fused_calibration"]) for n, r in rules.items()},
+            {
+                n: Calibration.from_record(r["contested_calibration"])
+                for n, r in rules.items()
+                if r["contested_calibration"] is not None
+            },
             thresholds_record.from_record({n: r["threshold"] for n, r in rules.items()}),
             thresholds_record.from_record({n: r["swept_threshold"] for n, r in rules.items()}),
             {n: float(r["theory_threshold"]) for n, r in rules.items()},

@@ -1,4 +1,4 @@
-"""Fitting an ensemble to truth and out-of-fold candidates: calibration, localisation, weights, radii, thresholds."""
+"""Fitting an ensemble to truth and out-of-fold candidates: offsets, calibration, weights, radii, thresholds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pandas as pd
 
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
+from ensemble.competition import compete
 from ensemble.ensemble import Ensemble, rescore, weigh
 from ensemble.landscape import Landscape
 from ensemble.points import codes, to_points
 from ensemble.tuning import Tuning, default_rule, tune
 from evaluation.matching import positions
 from evaluation.metric import BETA
+from evaluation.residuals import measure_residuals, shift
 from evaluation.thresholds import Curve, best_threshold, sweep
 from postproc.candidates import in_order
 from tomograms.particles import Particle
@@ -31,6 +33,7 @@ def fit_ensemble(
     particles: Sequence[Particle],
     members: Sequence[str],
     tuning: Tuning | None,
+    competing: bool = True,
     studies: dict[str, Study] | None = None,
 ) -> Ensemble:
     """Return the ensemble fitted to these runs.
@@ -47,11 +50,17 @@ def fit_ensemble(
         Names; their order does not matter.
     tuning
         ``None`` for equal weights and the default radius.
+    competing
+        Whether species compete for places (see `ensemble.competition`).
     studies
         Filled with each species' study.
     """
     names = sorted(members)
     candidates = in_order(candidates)  # sums over rows then have one order, and the fit does not depend on that of rows
+    corrections = {
+        name: measure_residuals(truth, candidates[candidates["member"] == name], particles).correction for name in names
+    }
+    candidates = shift(candidates, corrections)
     calibrations: dict[str, dict[str, Calibration]] = {}
     fusions: dict[str, FusionRule] = {}
     for particle in particles:
@@ -64,11 +73,17 @@ def fit_ensemble(
         if study is not None and studies is not None:
             studies[particle.name] = study
     fused = fuse(weigh(candidates, calibrations), particles, rules=fusions)
-    second = {particle.name: _fused_calibration(truth, fused, particle) for particle in particles}
-    scored = rescore(fused, second)
+    second = {particle.name: _calibration(truth, fused, particle, logit=False) for particle in particles}
+    scored, third = rescore(fused, second), {}
+    if competing:
+        scored = compete(scored, particles)
+        third = {particle.name: _calibration(truth, scored, particle, logit=True) for particle in particles}
+        scored = rescore(scored, third)
     cuts = {particle.name: fit_threshold(sweep(truth, scored, particle)) for particle in particles}
     used, swept, theory = ({name: cut[part] for name, cut in cuts.items()} for part in range(3))
-    return Ensemble(tuple(names), tuple(particles), calibrations, fusions, second, used, swept, theory)
+    return Ensemble(
+        tuple(names), tuple(particles), corrections, calibrations, fusions, second, third, used, swept, theory
+    )
 
 
 def fit_threshold(curve: Curve) -> tuple[float, float, float]:
@@ -123,7 +138,7 @@ def make_landscape(
     )
 
 
-def _fused_calibration(truth: pd.DataFrame, fused: pd.DataFrame, particle: Particle) -> Calibration:
-    """Return the calibration of one species' fused score."""
-    rows = fused[fused["particle_type"] == particle.name].reset_index(drop=True)
-    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label, logit=False)
+def _calibration(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle, *, logit: bool) -> Calibration:
+    """Return the calibration of one species' scores in the fused list."""
+    rows = table[table["particle_type"] == particle.name].reset_index(drop=True)
+    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label, logit=logit)

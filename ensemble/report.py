@@ -11,8 +11,11 @@ from ensemble.comparison import TUNED, Comparison
 from evaluation.intervals import Interval, score_interval
 from evaluation.report import empty_table
 
+MAP_STRIDE = 2
+"""Tomogram voxels per voxel of the coarsest maps that members predict."""
 
-def report(comparison: Comparison, *, simulated: bool) -> Group:
+
+def report(comparison: Comparison, *, simulated: bool, voxel_size: float | None = None) -> Group:
     """Return the whole report.
 
     Parameters
@@ -21,12 +24,16 @@ def report(comparison: Comparison, *, simulated: bool) -> Group:
         What was built.
     simulated
         Whether the data are the phantom: every table says so.
+    voxel_size
+        Å, to tell an offset of half a voxel; unknown in runs of older versions.
     """
     label = " (simulated data)" if simulated else ""
     parts: list[RenderableType] = [
         score_table(comparison, title=f"Weighted F4: members against fusions{label}"),
         Text("\n".join(verdict(comparison))),
         particle_table(comparison, title=f"Ensemble: nested F4, and the rule for new tomograms{label}"),
+        residual_table(comparison, title=f"Where the members' sure hits lie, in Å{label}"),
+        Text("\n".join(offsets(comparison, voxel_size))),
         Text(notes(comparison), style="dim"),
     ]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
@@ -76,6 +83,36 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
     return table
 
 
+def residual_table(comparison: Comparison, *, title: str) -> Table:
+    """Return each member's mean offset from the truth per axis, and its error (per axis) of each species."""
+    species = [particle.name for particle in comparison.rule.particles]
+    table = empty_table(title, "member", ("hits", "x", "y", "z"))
+    for name in species:
+        table.add_column(name.replace("-", "-\n"), justify="right", overflow="fold", min_width=7)
+    for member, residuals in comparison.residuals.items():
+        axes = (f"{o:+.1f} ± {e:.1f}" for o, e in zip(residuals.offset, residuals.error, strict=True))
+        errors = (f"{residuals.spread[name]:.1f}" for name in species)
+        table.add_row(member, str(residuals.hits), *axes, *errors)
+    table.caption = "x, y, z: mean offset and its standard error. Right: root mean square error per axis, by species."
+    return table
+
+
+def offsets(comparison: Comparison, voxel_size: float | None) -> list[str]:
+    """Return in plain words which constant offsets are taken back, and which look like half a voxel."""
+    lines = []
+    for member, residuals in comparison.residuals.items():
+        taken = [f"{axis} {by:+.1f} Å" for axis, by in zip("xyz", residuals.correction, strict=True) if by]
+        if taken:
+            lines.append(f"A constant offset of {member} is taken back before fusing: {', '.join(taken)}.")
+        halves = residuals.half_voxels(voxel_size, MAP_STRIDE) if voxel_size else []
+        if halves:
+            lines.append(
+                f"WARNING: the offset of {member} along {', '.join(halves)} looks like half a voxel, of the tomogram "
+                f"or of a map at stride {MAP_STRIDE}: check its convention of pixel centres."
+            )
+    return lines or ["No member has a constant offset."]
+
+
 def verdict(comparison: Comparison) -> list[str]:
     """Return in plain words whether fusing paid, against whom, and who was dropped where."""
     best = comparison.best_member
@@ -113,9 +150,10 @@ def notes(comparison: Comparison) -> str:
     return (
         "Nested: calibration, localisation errors, weights, radii and thresholds were refitted without the held-out "
         "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP of the ensemble "
-        "is over the held-out lists. Threshold: on the fused, calibrated score, halfway (as logits) "
-        "between the one that is best on these runs (swept) and F*/(1 + beta^2) = F*/17, the best cut on perfectly "
-        "calibrated probabilities. Best member: the highest nested score, which favours it. "
+        "is over the held-out lists. No competition: equal weights, and species that are found at one place do not "
+        "share its probability, as they do in equal weights and ensemble. Threshold: on the fused, calibrated score, "
+        "halfway (as logits) between the one that is best on these runs (swept) and F*/(1 + beta^2) = F*/17, the best "
+        "cut on perfectly calibrated probabilities. Best member: the highest nested score, which favours it. "
         "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "
         f"train on the held-out run. The intervals resample the {runs} runs: they omit training variance and "
         "undercover where runs are few, as seven are."

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-LEVELS = (0.0, 0.125, 0.25, 0.5, 1.0)
+LEVELS = (0.0, 0.25, 0.5, 1.0)
 """Weights that are tried: only ratios count, so halving steps, and 0 drops the member."""
-FRACTIONS = (0.3, 0.45, 0.6, 0.75, 0.9)
-"""Cluster radii that are tried, in particle radii: true neighbours of one species lie more than one radius apart."""
+FRACTIONS = (0.5, 0.75, 1.0)
+"""Cluster radii that are tried, in particle radii. Below half a radius, the metric's own tolerance, two members' views
+of one particle stay apart as duplicates; above one radius true neighbours of a species are near."""
 DEFAULT_FRACTION = 0.75
-CAUTION = 0.5
-"""Standard errors that a gain over the default rule loses before it counts."""
-PULL = 0.01
-"""What a rule that uses one member only loses against equal weights, in F."""
+CAUTION = 1.0
+"""Standard errors that a gain over the default rule loses before it counts: the one-standard-error rule."""
+PICKS = 1.0
+"""True particles that a gain must be worth besides: the best of many rules finds as many by luck."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,9 @@ def default_rule(members: Sequence[str], variance: Mapping[str, float]) -> Fusio
 class Objective:
     """What tuning maximises: a cautious F-beta.
 
-    With few runs the rule that is best on them owes much to luck, so a rule is trusted less the more its lead varies
-    between runs: F-beta at its best threshold, minus `CAUTION` standard errors (jackknife over runs) of its difference
-    to the default rule, minus `PULL` times the squared distance of its weights' shares from equal ones (1 for a single
-    member).
+    With few runs the rule that is best on them owes much to luck, so a rule must beat the default (equal weights, the
+    default radius) beyond it: its value is F-beta at its best threshold, minus `CAUTION` standard errors (jackknife
+    over runs) of its difference to the default, minus what `PICKS` true particles are worth. The default loses neither.
 
     Attributes
     ----------
@@ -75,13 +75,15 @@ class Objective:
         """Return the objective, given the default rule's sweep."""
         return cls(_without_each(default))
 
-    def __call__(self, sweep: Sweep, weight: NDArray[np.float64]) -> float:
-        """Return the value of a rule's sweep and its ``(members,)`` weights."""
-        runs, shares, equal = len(self.default), weight / weight.sum(), 1 / len(weight)
-        distance = float(((shares - equal) ** 2).sum() / (1 - equal)) if len(weight) > 1 else 0.0
+    def __call__(self, sweep: Sweep, *, is_default: bool) -> float:
+        """Return the value of a rule's sweep."""
+        runs = len(self.default)
+        best = float(_best(sweep, np.ones((1, runs)))[0])
+        if is_default:
+            return best
         lead = _without_each(sweep) - self.default
         error = float(np.sqrt((runs - 1) / runs * ((lead - lead.mean()) ** 2).sum()))
-        return float(_best(sweep, np.ones((1, runs)))[0]) - CAUTION * error - PULL * distance
+        return best - CAUTION * error - PICKS / max(int(sweep.truth.sum()), 1)
 
 
 def _without_each(sweep: Sweep) -> NDArray[np.float64]:  # (runs,)
@@ -138,7 +140,8 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
         weight = np.array(levels) / max(levels)
         key = (*weight, fraction if np.count_nonzero(weight) > 1 else DEFAULT_FRACTION)
         if key not in known:
-            known[key] = objective(landscape.sweep(weight, key[-1]), weight)
+            is_default = bool((weight == weight[0]).all()) and key[-1] == DEFAULT_FRACTION
+            known[key] = objective(landscape.sweep(weight, key[-1]), is_default=is_default)
         return known[key]
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=tuning.seed))

@@ -57,9 +57,11 @@ def test_file_holds_what_was_fitted_and_to_what(built):
     assert record["ensemble"]["members"] == ["unet", "yolo"]
     rule = record["ensemble"]["rules"]["hard"]
     assert {"weights", "radius_fraction", "variance", "calibration", "fused_calibration", "threshold"} <= set(rule)
+    assert rule["contested_calibration"]["slope"] > 0
     assert [fold["held_out"] for fold in record["folds"]] == [[name] for name in held_out(run)]
     assert set(record["scores"]) == {
-        *("unet", "yolo", "equal weights", "mean probability", "suppression", "rank average", "ensemble")
+        *("unet", "yolo", "equal weights", "no competition", "mean probability", "suppression", "rank average"),
+        "ensemble",
     }
     interval = record["minus_best_member"]["ensemble"]
     nested = {name: result["nested"] for name, result in record["scores"].items()}
@@ -71,10 +73,11 @@ def test_file_holds_what_was_fitted_and_to_what(built):
 
 def test_report_says_what_it_is(built):
     run, record, text = built
-    assert text.count("(simulated data)") == 2
+    assert text.count("(simulated data)") == 3
     for name in (*record["scores"], "threshold", "swept", "F*/17", "radius", "w unet", "nested", "optimum", "gap"):
         assert name in text
     assert "The ensemble beats its best member, unet, by" in text and "1716 resamplings" in text
+    assert "Where the members' sure hits lie" in text and "No member has a constant offset." in text
     assert f"next: python -m submissions.make --run {run.name}" in text
 
 

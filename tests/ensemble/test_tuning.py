@@ -1,5 +1,7 @@
 """Tuning: it finds the best of its grid, TPE included, drops what harms, and can be stored and read again."""
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -9,7 +11,7 @@ from ensemble.points import Points
 from ensemble.tuning import (
     CAUTION,
     DEFAULT_FRACTION,
-    PULL,
+    PICKS,
     Objective,
     Tuning,
     default_rule,
@@ -26,7 +28,7 @@ def test_grid_holds_each_rule_once_and_the_default_first():
     points = grid(["a", "b"])
     assert points[0] == {"weight_a": 1.0, "weight_b": 1.0, "radius": DEFAULT_FRACTION}
     assert all(max(p["weight_a"], p["weight_b"]) == 1.0 for p in points)
-    assert len({tuple(p.values()) for p in points}) == len(points) == 7 * 5 + 2
+    assert len({tuple(p.values()) for p in points}) == len(points) == 5 * 3 + 2
     assert len(grid(["a"])) == 1
 
 
@@ -35,13 +37,13 @@ def test_best_trial_is_the_best_of_the_grid(problem):
     rule, study = tune(landscape, ["unet", "yolo"], Tuning(trials=100))
     objective = Objective.of(landscape.sweep(np.ones(2), DEFAULT_FRACTION))
     values = [
-        objective(landscape.sweep(w, p["radius"]), w)
-        for p in grid(["unet", "yolo"])
-        for w in [np.array([p["weight_unet"], p["weight_yolo"]])]
+        objective(landscape.sweep(np.array([p["weight_unet"], p["weight_yolo"]]), p["radius"]), is_default=not number)
+        for number, p in enumerate(grid(["unet", "yolo"]))
     ]
     assert len(study.trials) == len(values) and study.best_value == max(values)
     weight = np.array([rule.weights["unet"], rule.weights["yolo"]])
-    assert objective(landscape.sweep(weight, rule.radius_fraction), weight) == study.best_value
+    is_default = rule.weights == {"unet": 1.0, "yolo": 1.0} and rule.radius_fraction == DEFAULT_FRACTION
+    assert objective(landscape.sweep(weight, rule.radius_fraction), is_default=is_default) == study.best_value
 
 
 def test_objective_is_the_stated_formula(problem):
@@ -56,10 +58,19 @@ def test_objective_is_the_stated_formula(problem):
     lead = np.array([best(other, [r for r in range(7) if r != out]) for out in range(7)])
     lead -= [best(default, [r for r in range(7) if r != out]) for out in range(7)]
     error = np.sqrt(6 / 7 * ((lead - lead.mean()) ** 2).sum())
-    pull = 2 * ((0.8 - 0.5) ** 2 + (0.2 - 0.5) ** 2)
-    expected = best(other, list(range(7))) - CAUTION * error - PULL * pull
-    assert Objective.of(default)(other, weight) == pytest.approx(expected, abs=1e-12)
-    assert Objective.of(default)(default, np.ones(2)) == pytest.approx(best(default, list(range(7))), abs=1e-12)
+    expected = best(other, list(range(7))) - CAUTION * error - PICKS / other.truth.sum()
+    assert Objective.of(default)(other, is_default=False) == pytest.approx(expected, abs=1e-12)
+    assert Objective.of(default)(default, is_default=True) == pytest.approx(best(default, list(range(7))), abs=1e-12)
+
+
+def test_a_gain_of_a_single_particle_is_luck(problem):
+    *_, landscape = problem
+    default = landscape.sweep(np.ones(2), DEFAULT_FRACTION)
+    objective = Objective.of(default)
+    everywhere = replace(default, hit=default.hit + (np.arange(7) == 0)[:, None])
+    assert objective(everywhere, is_default=False) < objective(default, is_default=True)
+    everywhere = replace(default, hit=default.hit + 1)
+    assert objective(everywhere, is_default=False) > objective(default, is_default=True)
 
 
 def test_tpe_proposes_where_the_grid_is_larger(problem):
