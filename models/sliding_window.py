@@ -96,7 +96,7 @@ def predict_maps(
             crop = crop.pin_memory()
         logits = _views_mean(crop.to(device, non_blocking=True)[None, None], network, views)
         place = tuple(slice(a // stride, (a + s) // stride) for a, s in zip(corner, size, strict=True))
-        total[:, *place] += logits[0].float() * weight
+        total[:, *place].addcmul_(logits[0], weight)
         norm[place] += weight
     total /= norm
     keep = tuple(slice(0, -(-n // stride)) for n in volume.shape)
@@ -116,7 +116,7 @@ def _views_mean(
         logits = logits.flip(axes) if axes else logits
         mean = logits if mean is None else mean.add_(logits)
     assert mean is not None
-    return mean / views
+    return mean.div_(views) if views > 1 else mean
 
 
 def _pad(volume: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:

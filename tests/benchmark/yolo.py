@@ -98,9 +98,7 @@ def share_found(ours: SliceBoxes, theirs: list[np.ndarray], size: tuple[int, int
         boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")][: (len(boxes) + 1) // 2]
         boxes[:, :4] = np.clip(boxes[:, :4], 0, edge)
         here = np.flatnonzero(np.rint(ours.slice_index).astype(int) == i)
-        mine = np.clip(
-            ours.xyxy[here] + 0.5, 0, edge
-        )  # our corners count from voxel centres, theirs from the image's edge
+        mine = np.clip(ours.xyxy[here] + 0.5, 0, edge)  # ours count from voxel centres, theirs from the image's edge
         for box in boxes:
             same = mine[ours.label[here] == CZII[int(box[5])].label]
             low, high = np.maximum(same[:, :2], box[:2]), np.minimum(same[:, 2:], box[2:4])
