@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ STYLE = {
     MISS: ("s", "#F0E442"),
 }
 """Marker and colour, in the order of drawing: what is rarest lies on top."""
+HOLLOW = ("o", "s")
+"""Markers that are drawn as outlines."""
 LABELLED = 40
 """Where a slice has more false positives than this, or more found particles, their names are left out."""
 SLAB = 5
@@ -111,14 +114,17 @@ def write_panels(
                 axes.set_ylabel(f"z = {level * tomogram.voxel_size:.0f} Å", fontsize=8)
     kinds = {kind for table in marks.values() for kind in table["kind"]}
     handles = [
-        Line2D([], [], ls="", marker=marker, mfc=colour, mec="black", ms=9, label=kind)
+        Line2D([], [], ls="", marker=marker, ms=9, label=kind, **_in_legend(marker, colour))
         for kind, (marker, colour) in STYLE.items()
         if kind in kinds
     ]
     names = ", ".join(f"{letters} {name}" for name, letters in short.items())
-    figure.suptitle(f"{tomogram.name}\n{note}\n{names}", fontsize=9)
+    figure.suptitle(f"{tomogram.name}\n{note}; counts are of the whole tomogram, all species\n{names}", fontsize=9)
     if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        legend.get_frame().set_facecolor("0.3")  # light marks on dark, as in the slices
+        for text in legend.get_texts():
+            text.set_color("white")
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
 
@@ -128,7 +134,11 @@ def _draw_marks(axes, table: pd.DataFrame, place: NDArray[np.float64], short: Ma
     for kind, (marker, colour) in STYLE.items():
         chosen = (table["kind"] == kind).to_numpy()
         x, y = place[chosen, 2], place[chosen, 1]
-        axes.scatter(x, y, s=34, marker=marker, facecolor=colour, edgecolor="black", linewidth=0.8)
+        if marker in HOLLOW:  # a ring on a dark rim, so that the particle itself is seen
+            axes.scatter(x, y, s=58, marker=marker, facecolor="none", edgecolor="black", linewidth=3.0)
+            axes.scatter(x, y, s=58, marker=marker, facecolor="none", edgecolor=colour, linewidth=1.5)
+        else:
+            axes.scatter(x, y, s=34, marker=marker, facecolor=colour, edgecolor="black", linewidth=0.8)
         if kind in (FALSE_POSITIVE, FOUND) and len(x) > LABELLED:
             continue
         for name, left, top in zip(table["particle_type"][chosen], x, y, strict=True):
@@ -141,6 +151,13 @@ def _draw_marks(axes, table: pd.DataFrame, place: NDArray[np.float64], short: Ma
                 color=colour,
                 bbox={"boxstyle": "square,pad=0.1", "facecolor": "black", "edgecolor": "none", "alpha": 0.6},
             )
+
+
+def _in_legend(marker: str, colour: str) -> dict[str, Any]:
+    """Return a mark's look in the legend: as in the slices."""
+    if marker in HOLLOW:
+        return {"mfc": "none", "mec": colour, "mew": 1.5}
+    return {"mfc": colour, "mec": "black"}
 
 
 def _counted(table: pd.DataFrame) -> str:
