@@ -1,0 +1,77 @@
+"""The weights that ship with the project."""
+
+import warnings
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from models.initial import SHIPPED, find_initial
+from models.registry import MEMBERS, get_member
+from models.weights import load_weights, read_card
+from tomograms.files import read_json
+from tomograms.particles import CZII, from_records
+
+
+@pytest.fixture(params=sorted(MEMBERS))
+def shipped(request):
+    path = find_initial(request.param, "pretrained")
+    assert path is not None
+    return request.param, path
+
+
+def test_they_are_small_and_half_precision(shipped):
+    _, path = shipped
+    assert path.stat().st_size <= 8e6
+    state, _ = load_weights(path)
+    assert {str(t.dtype) for t in state.values()} <= {"torch.float16", "torch.int64"}
+
+
+def test_their_card_says_that_they_have_seen_simulated_tomograms_only(shipped):
+    member, path = shipped
+    card = read_json(path.parent / "card.json")
+    assert (card["member"], card["data"]) == (member, None)
+    assert card["simulator"]["crowding"] == [2.0, 8.0]
+    assert date.fromisoformat(card["date"]) >= date(2026, 1, 1)
+    assert card["steps"] > 0
+    assert 0 < card["validation"]["score"] < 1
+    assert {"torch", "python"} <= set(card["versions"])
+
+
+def test_they_know_every_species(shipped):
+    import json
+
+    _, path = shipped
+    assert from_records(json.loads(read_card(path)["particles"])) == CZII
+
+
+@pytest.mark.parametrize("preset", ["demo", "short", "full"])
+def test_the_unet_presets_start_from_them_without_a_word(preset):
+    from models.unet import initial_weights
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert initial_weights(get_member("unet").presets[preset]) == SHIPPED / "unet" / "weights.safetensors"
+
+
+@pytest.mark.parametrize("preset", ["demo", "short"])
+def test_the_small_yolo_presets_start_from_them_without_a_word(preset):
+    from models.yolo_initial import find_weights
+
+    assert find_weights(get_member("yolo").presets[preset]) == SHIPPED / "yolo" / "weights.safetensors"
+
+
+def test_another_unet_starts_from_scratch_and_says_so():
+    from dataclasses import replace
+
+    from models.unet import initial_weights
+
+    with pytest.warns(UserWarning, match="no shipped weights are of this network"):
+        assert initial_weights(replace(get_member("unet").presets["short"], stem=8)) is None
+
+
+def test_they_are_packed_into_the_wheel():
+    root = SHIPPED.parents[1]
+    assert '"models"' in (root / "pyproject.toml").read_text()
+    assert not [line for line in (root / ".gitignore").read_text().splitlines() if "safetensors" in line]
+    assert Path(SHIPPED).is_relative_to(root / "models")
