@@ -81,7 +81,7 @@ def _sum_of_best(
     order = np.lexsort((-odds, species, row))
     key = (row * kinds + species)[order]
     first = order[np.flatnonzero(np.diff(key, prepend=-1))]  # of each row and species
-    return np.bincount(row[first], odds[first], minlength=rows)
+    return np.bincount(row[first], odds[first], minlength=rows).astype(np.float64)
 
 
 def _odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,9 +70,7 @@ class Residuals:
         """
         halves = np.array([0.5, 0.5 * stride]) * voxel_size
         like = np.abs(np.abs(self.offset)[:, None] - halves) <= NEAR * voxel_size
-        return [
-            axis for axis, real, half in zip("xyz", self.significant, like.any(axis=1), strict=True) if real and half
-        ]
+        return ["xyz"[axis] for axis in np.flatnonzero(self.significant & like.any(axis=1))]
 
 
 def measure_residuals(truth: pd.DataFrame, candidates: pd.DataFrame, particles: Sequence[Particle]) -> Residuals:
