@@ -139,28 +139,36 @@ def read_volume(stored: StoredVolume) -> NDArray[np.float32]:
     except Exception as error:  # an unknown codec, among others
         raise InputError(f"{stored.source}/{stored.path}: expected an array of Zarr format 2, but {error}") from None
     volume = np.empty(stored.shape, np.float32)
+    buffer = np.empty(stored.chunks, array.dtype)
     for index, key in stored.chunk_keys():
         name = f"{stored.source}/{key}"
         content = stored.store.get(key)
         if content is None:
             raise InputError(f"{name}: expected a chunk of the volume {stored.shape}, but the file is missing")
         try:
-            block = _decode(array, bytes(content)).reshape(stored.chunks, order=array.order)
+            block = _decode(array, bytes(content), buffer).reshape(stored.chunks, order=array.order)
         except Exception as error:  # each codec has its own kind of error for damaged bytes
             raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
         box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))
         target = volume[box]
         target[...] = block[tuple(slice(n) for n in target.shape)]
-        if not np.isfinite(target.sum(dtype=np.float64)) and not np.isfinite(target).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            quick = block.sum()  # not finite where a voxel is not, or where large ones overflow
+        if not np.isfinite(quick) and not np.isfinite(target).all():
             raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
     return volume
 
 
-def _decode(array: Any, content: bytes) -> NDArray[Any]:
-    """Return the values of a chunk as a flat array; damaged bytes raise some error."""
-    if array.compressor is not None:
-        if array.compressor.codec_id == "blosc" and len(content) != int.from_bytes(content[12:16], "little"):
+def _decode(array: Any, content: bytes, buffer: NDArray[Any]) -> NDArray[Any]:
+    """Return the values of a chunk as a flat array, possibly in ``buffer``; damaged bytes raise some error."""
+    if array.compressor is not None and array.compressor.codec_id == "blosc":
+        if len(content) != int.from_bytes(content[12:16], "little"):
             raise ValueError(f"it has {len(content)} bytes, its header says otherwise")  # Blosc itself does not look
+        fits = not array.filters and int.from_bytes(content[4:8], "little") == buffer.nbytes
+        content = array.compressor.decode(
+            content, out=buffer if fits else None
+        )  # fresh memory costs more than decoding
+    elif array.compressor is not None:
         content = array.compressor.decode(content)
     for codec in reversed(array.filters or []):
         content = codec.decode(content)

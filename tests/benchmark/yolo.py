@@ -24,7 +24,7 @@ from tomograms.tomogram import Tomogram
 FASTER = 1.5
 BOXES = 60
 """Boxes per slice before suppression: an untrained head is shifted until it finds so many."""
-FOUND = 0.9
+FOUND = 0.8
 
 
 def untrained(settings: Any, tomogram: Tomogram) -> torch.nn.Module:
