@@ -64,7 +64,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--user", help="whose picks are the truth, where several have picked (copick)")
     options.add_argument("--session", help="which of their sessions (copick)")
     options.add_argument("--voxel-spacing", type=float, help="Å, where there are several (copick)")
-    options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
+    options.add_argument(
+        "--device",
+        nargs="+",
+        default=["auto"],
+        help="auto, cpu or cuda[:N]; each that is named trains one fold at a time (default: auto: every GPU, or the "
+        "CPU twice, with half of its threads each)",
+    )
     options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
     return options
 
@@ -73,8 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser().parse_args(argv)
     run, dataset = prepare(arguments)
-    jobs = jobs_of(run, arguments.device)
-    work_off(jobs, run, dataset)
+    jobs = jobs_of(run)
+    work_off(jobs, run, dataset, arguments.device)
     from evaluation.summary import summarise
 
     summarise(run, jobs, simulated=dataset.simulated)
@@ -186,7 +192,7 @@ def refuse_change(old: Mapping[str, Any], new: Mapping[str, Any], source: Path) 
             )
 
 
-def jobs_of(run: RunDirectory, device: str) -> list[Job]:
+def jobs_of(run: RunDirectory) -> list[Job]:
     """Return the run's jobs: member by member, so that a first member is complete early, then fold by fold."""
     from evaluation.jobs import Job
     from models.settings import from_record
@@ -199,7 +205,6 @@ def jobs_of(run: RunDirectory, device: str) -> list[Job]:
             seed,
             run.particles,
             run.job(fold, member, seed),
-            device,
             run.extra_types,
         )
         for member, settings in run.record["members"].items()
@@ -208,11 +213,11 @@ def jobs_of(run: RunDirectory, device: str) -> list[Job]:
     ]
 
 
-def work_off(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset) -> None:
-    """Do every job that has not been done."""
-    from evaluation.jobs import run_job
-    from evaluation.views import load, open_views
-    from tomograms.console import Progress, console
+def work_off(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> None:
+    """Do every job that has not been done, on the devices that were asked for."""
+    from evaluation.workers import find_devices, train_all
+    from models.precision import resolve_device
+    from tomograms.console import Progress, Task, console
 
     open_jobs = [job for job in jobs if not job.finished]
     console().print(
@@ -225,16 +230,22 @@ def work_off(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset) -> None:
         )
     if not open_jobs:
         return
-    runs = sorted({name for fold in run.folds for name in (*fold.held_out, *fold.train)})
-    views = open_views(dataset, run.extra_types, run.train)
-    tomograms, picks = load(dataset, views, runs=runs, train=run.train)
+    devices = find_devices(asked)
+    for device in devices:
+        resolve_device(device)
+    tasks: dict[Path, Task] = {}
     with Progress() as progress:
         whole = progress.task("all trainings", total=len(jobs), done=len(jobs) - len(open_jobs))
-        for done, job in enumerate(open_jobs, start=len(jobs) - len(open_jobs) + 1):
-            task = progress.task(f"{job.fold.name} {job.member} seed {job.seed}", total=1)
-            run_job(job, tomograms, picks, advance=task.update)
-            task.finish()
-            whole.update(done)
+
+        def advance(job: Job, done: int, total: int, note: str) -> None:
+            if job.directory not in tasks:
+                tasks[job.directory] = progress.task(f"{job.fold.name} {job.member} seed {job.seed}", total=total)
+            tasks[job.directory].update(done, total, note)
+
+        before = len(jobs) - len(open_jobs)
+        for done, job in enumerate(train_all(open_jobs, run, dataset, devices=devices, advance=advance), start=1):
+            tasks[job.directory].finish()
+            whole.update(before + done)
         whole.finish()
 
 

@@ -37,8 +37,6 @@ class Job:
         Every species.
     directory
         Where everything of it is written.
-    device
-        ``auto``, ``cpu`` or ``cuda[:N]``.
     extra_types
         Further tomogram types of the training runs; see `evaluation.views`.
     """
@@ -49,7 +47,6 @@ class Job:
     seed: int
     particles: Sequence[Particle]
     directory: Path
-    device: str
     extra_types: tuple[str, ...] = ()
 
     @property
@@ -74,7 +71,7 @@ class Job:
         return dict(read_json(path)) if path.exists() else {}
 
 
-def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *, advance: Advance) -> None:
+def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *, device: str, advance: Advance) -> None:
     """Train the job's network (unless that is done), predict its held-out runs, and keep their candidates.
 
     Parameters
@@ -85,6 +82,8 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
         Normalised, by name; the training ones in every type (`evaluation.views.view_names`), and the held-out ones.
     picks
         Of the same. Those of the held-out runs are watched, and nothing that is kept depends on them.
+    device
+        ``auto``, ``cpu`` or ``cuda[:N]``.
     advance
         Told of the training's progress.
     """
@@ -102,12 +101,12 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
             settings=job.settings,
             seed=job.seed,
             directory=job.directory,
-            device=job.device,
+            device=device,
             advance=advance,
         )
         seconds["train"] = time.perf_counter() - start
         write_json(job.directory / "seconds.json", seconds)
-    predictor = member.load(job.directory, job.device)
+    predictor = member.load(job.directory, device)
     tables: list[pd.DataFrame] = []
     tracks: list[pd.DataFrame] = []
     spent = dict.fromkeys(STAGES[1:], 0.0)

@@ -101,7 +101,7 @@ FULL = UNetSettings(
     ema=0.999,
 )
 SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=170, epoch_steps=34, batch=1, crop=(48, 96, 96))
+DEMO = replace(SHORT, steps=80, epoch_steps=40, crop=(48, 96, 96))
 
 
 class UNetMember:

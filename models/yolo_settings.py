@@ -111,7 +111,7 @@ class YoloSettings:
 
 
 PRESETS = {
-    "demo": YoloSettings(epochs=5),
+    "demo": YoloSettings(epochs=3),
     "short": YoloSettings(epochs=10),
     "full": YoloSettings(
         network="yolo11l",

@@ -46,7 +46,8 @@ def write_tiny_run(root, name, seed):
 
 
 def cv(*arguments):
-    return main(["--data", "data", "--fold-file", "folds.yaml", "--members", "toy", "--run", "a", *arguments])
+    given = ["--data", "data", "--fold-file", "folds.yaml", "--members", "toy", "--run", "a", "--device", "cpu"]
+    return main([*given, *arguments])
 
 
 def test_a_run_leaves_everything_and_prints_the_nested_score_first(data, capsys):
@@ -75,7 +76,7 @@ def test_a_killed_run_resumes_where_it_stood_and_ends_the_same(data, capsys, mon
             cv("--run", name)
         monkeypatch.setattr(ToyMember, "dies_at", None)
         ToyMember.fits.clear()
-        assert main(["--run", name]) == 0  # everything else is taken from the run
+        assert main(["--run", name, "--device", "cpu"]) == 0  # everything else is taken from the run
         assert ToyMember.fits == [f"{name}/toy-8620" for name in NAMES[position:]]
         assert (data.parent / f"runs/{name}/cv.json").read_bytes() == (data.parent / "runs/whole/cv.json").read_bytes()
 

@@ -94,14 +94,14 @@ def test_other_types_of_the_held_out_run_change_nothing_of_its_fold(views, quick
 def test_a_run_goes_on_with_its_types_and_refuses_others(views, quick):
     cv(*VIEWS)
     ToyMember.fits.clear()
-    assert main(["--run", "a"]) == 0 and ToyMember.fits == []
+    assert main(["--run", "a", "--device", "cpu"]) == 0 and ToyMember.fits == []
     with pytest.raises(InputError, match=r"extra_tomogram_types = \['wbp', 'isonetcorrected'\], but is now"):
         cv("--extra-tomo-types", "wbp")
     volume = np.random.default_rng(99).normal(5, 2, SHAPE).astype(np.float32)
     shutil.rmtree(folder(views, "TS_1", "wbp"))
     write_volume(folder(views, "TS_1", "wbp"), volume, VOXEL_SIZE)
     with pytest.raises(InputError, match="begun with data_hash"):
-        main(["--run", "a"])
+        main(["--run", "a", "--device", "cpu"])
 
 
 def test_a_run_from_before_there_were_views_goes_on(views, quick):
@@ -111,7 +111,7 @@ def test_a_run_from_before_there_were_views_goes_on(views, quick):
     del record["extra_tomogram_types"]
     write_json(path, record)
     ToyMember.fits.clear()
-    assert main(["--run", "a"]) == 0 and ToyMember.fits == []
+    assert main(["--run", "a", "--device", "cpu"]) == 0 and ToyMember.fits == []
     with pytest.raises(InputError, match=r"extra_tomogram_types = \[\], but is now"):
         cv(*VIEWS)
 

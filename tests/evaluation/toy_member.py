@@ -1,5 +1,7 @@
 """A member that learns without a network: the mean intensity at the picks of each species."""
 
+import os
+import signal
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,8 @@ class ToyMember:
 
     def fit(self, train, picks, watch, *, particles, settings, seed, directory, device, advance):
         type(self).fits.append(f"{directory.parent.name}/{directory.name}")
+        if os.environ.get("TOY_IS_KILLED_AT") == f"{directory.parent.name}/{directory.name}":
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.dies_at == f"{directory.parent.name}/{directory.name}":
             raise KeyboardInterrupt
         levels = {}

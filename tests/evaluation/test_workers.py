@@ -1,0 +1,53 @@
+"""Trainings spread over processes; the data, the folds and the toy member are those of `test_cv`."""
+
+import os
+
+import pytest
+
+from evaluation.workers import find_devices
+from tests.evaluation.test_cv import NAMES, cv, data  # noqa: F401
+from tests.evaluation.toy_member import ToyMember
+from tomograms.errors import InputError
+
+
+def test_devices(monkeypatch):
+    import torch
+
+    assert find_devices(["cpu"]) == ["cpu"]
+    assert find_devices(["cuda:1", "cuda:0"]) == ["cuda:1", "cuda:0"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert find_devices(["auto"]) == ["cpu"]
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    assert find_devices(["auto"]) == ["cpu", "cpu"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert find_devices(["auto"]) == ["cuda:0", "cuda:1", "cuda:2"]
+
+
+def test_two_processes_give_what_one_gives_and_leave_the_environment_alone(data, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert cv("--run", "one") == 0
+    ToyMember.fits.clear()
+    assert cv("--run", "two", "--device", "cpu", "cpu") == 0
+    assert ToyMember.fits == []  # the work was done elsewhere
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    runs = data.parent / "runs"
+    assert (runs / "one/cv.json").read_bytes() == (runs / "two/cv.json").read_bytes()
+    out = capsys.readouterr().out
+    assert all(f"{name} toy seed 8620: done" in out for name in NAMES)
+    assert cv("--run", "two", "--device", "cpu", "cpu") == 0  # nothing left to do: no process is started
+
+
+def test_a_killed_training_ends_the_command_in_one_line_and_the_next_goes_on(data, monkeypatch):  # noqa: F811
+    victim = f"{NAMES[1]}/toy-8620"
+    monkeypatch.setenv("TOY_IS_KILLED_AT", victim)
+    with pytest.raises(InputError, match=rf"{victim}: its training process was killed"):
+        cv("--device", "cpu", "cpu")
+    monkeypatch.delenv("TOY_IS_KILLED_AT")
+    assert cv("--device", "cpu", "cpu") == 0
+
+
+def test_a_users_mistake_comes_back_from_a_process(data):  # noqa: F811
+    with pytest.raises(InputError, match="--device: expected auto, cpu or cuda"):
+        cv("--device", "cpu", "nonsense")
