@@ -85,7 +85,7 @@ class UNetSettings:
     norm: str = "INSTANCE"
     window: tuple[int, int, int] = (192, 256, 256)
     overlap: float = 0.25
-    views: int = 1
+    views: int = 8
     precision: str = "auto"
 
 
@@ -96,7 +96,6 @@ FULL = UNetSettings(
     crop=(96, 128, 128),
     fine_rate=2e-3,
     encoder_share=0.3,
-    views=8,
     overlap=0.5,
     ema=0.999,
 )

@@ -105,7 +105,7 @@ class YoloSettings:
     confidence: float = 0.003
     nms_iou: float = 0.5
     max_boxes: int = 300
-    views: int = 1
+    views: int = 4
     precision: str = "auto"
     keep_images: bool = False
 
