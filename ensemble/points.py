@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postproc.candidates import COLUMNS, typed
+from postproc.candidates import COLUMNS, total_order, typed
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,8 @@ class Points:
 
     def ordered(self) -> Points:
         """Return the rows in the total order."""
-        order = np.lexsort((-self.score, self.experiment))
-        score, experiment = self.score[order], self.experiment[order]
-        if np.any((score[1:] == score[:-1]) & (experiment[1:] == experiment[:-1])):
-            x, y, z = self.position.T  # only ties need the rest of the order, which takes most of the time
-            order = np.lexsort((self.member, x, y, z, -self.score, self.experiment))
+        x, y, z = self.position.T
+        order = total_order(self.experiment, self.score, [z, y, x, self.member])
         return self[order]
 
 
