@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def slug(title: str) -> str:
 def write_bundle(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
     """Write the bundle and return what ``bundle.json`` says of it.
 
-    An old bundle in ``folder`` is replaced; a folder that holds something else is refused.
+    An old bundle in ``folder`` is replaced once the new one is complete; a folder that holds something else is refused.
 
     Raises
     ------
@@ -68,8 +69,20 @@ def write_bundle(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / "bundle.json").exists():
         raise InputError(f"{folder}: expected an empty folder or an old bundle, but it holds something else")
-    if folder.exists():
-        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        record = _fill(making, run, order)
+        making.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return record
+
+
+def _fill(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
     members = members_in_use(load_ensemble(run.path / FILE), run)
     copy_run(run, members, folder / RUN, final=order.final)
     (folder / "wheels").mkdir()
