@@ -159,3 +159,8 @@ def test_a_run_of_the_fold_file_that_is_not_in_the_data_is_refused(data):
     )
     with pytest.raises(InputError, match="TS_8"):
         cv()
+
+
+def test_init_is_a_setting_of_every_member(data):
+    with pytest.raises(InputError, match=r"expected a setting of toy .*, but got 'init'"):
+        cv("--init", "scratch")
