@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,20 @@ def find_initial(member: str, init: str) -> Path | None:
     if not path.is_file():
         raise InputError(f"{path}: expected weights for --init, but there is no such file")
     return path
+
+
+def species_of(card: Mapping[str, str], path: Path) -> list[str]:
+    """Return the species that the weights of a card were trained on, by label.
+
+    Raises
+    ------
+    InputError
+        If the card does not say.
+    """
+    try:
+        return [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda record: record["label"])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected the card of a member, but got {error!r}") from None
 
 
 def transfer(

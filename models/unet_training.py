@@ -18,7 +18,7 @@ from torch.nn import functional
 from models.checkpoint import Part, load_checkpoint, save_checkpoint
 from models.crops import TrainingVolume, draw_batch
 from models.curves import write_history
-from models.initial import transfer
+from models.initial import species_of, transfer
 from models.member import Advance, Watch
 from models.precision import autocast, compute_dtype, resolve_device
 from models.schedule import follow, learning_rate
@@ -207,12 +207,11 @@ class Trainer:
 
     def _start_from(self, path: Path, network: nn.Module, particles: Sequence[Particle]) -> None:
         state, card = load_weights(path)
-        try:
-            old = [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda r: r["label"])]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: expected the card of a unet member, but got {error!r}") from None
         names = [particle.name for particle in sorted(particles, key=lambda p: p.label)]
-        classes = {"old": ["", *old], "new": ["", *names]}  # the background is a class like any other
+        classes = {
+            "old": ["", *species_of(card, path)],
+            "new": ["", *names],
+        }  # the background is a class like any other
         network.load_state_dict(transfer(state, network.state_dict(), **classes, class_axes=class_axes, path=path))
 
     def _peaks(self, *, pretrained: bool) -> tuple[float, float]:

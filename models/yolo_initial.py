@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.initial import PRETRAINED, find_initial, transfer
+from models.initial import PRETRAINED, find_initial, species_of, transfer
 from models.weights import load_weights, read_card
 from models.yolo_runtime import load_pretrained
 from models.yolo_settings import YoloSettings
-from tomograms.errors import InputError
 from tomograms.particles import Particle
 
 if TYPE_CHECKING:
@@ -58,10 +57,7 @@ def start_from(path: Path, network: torch.nn.Module, particles: Sequence[Particl
         network.load(load_pretrained(path), verbose=False)  # type: ignore[operator]
         return
     state, card = load_weights(path)
-    try:
-        old = [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda r: r["label"])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: expected the card of a yolo member, but got {error!r}") from None
+    old = species_of(card, path)
     new = [particle.name for particle in sorted(particles, key=lambda p: p.label)]
     fresh = network.state_dict()
     network.load_state_dict(transfer(state, fresh, old=old, new=new, class_axes=class_axes, path=path))
