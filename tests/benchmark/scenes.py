@@ -153,7 +153,16 @@ def unet_settings(scale: Scale) -> Any:
 
 @cache
 def unet(scale: Scale) -> UNetPredictor:
-    """Return the given U-Net, or one that was trained for some steps, so that its probabilities are no mere noise."""
+    """Return the given U-Net, or one that was trained for some steps, so that its probabilities are no mere noise.
+
+    It takes one view, as the peers' ways do.
+    """
+    predictor = _trained(scale)
+    predictor.views = 1
+    return predictor
+
+
+def _trained(scale: Scale) -> UNetPredictor:
     from models.registry import get_member
 
     member = get_member("unet")

@@ -115,7 +115,7 @@ def run(scale: Scale) -> list[Row]:
     from models.yolo_prediction import YoloPredictor
 
     shape = scale.pick(FULL_SHAPE, (4, 96, 96))
-    settings = get_member("yolo").presets["short"]
+    settings = replace(get_member("yolo").presets["short"], views=1)  # as Ultralytics' own
     scene, _ = tomogram(shape)
     network = untrained(settings, scene)
     labels = np.array([particle.label for particle in CZII], np.int16)
