@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -88,7 +88,7 @@ def _in_processes(
     context = get_context("spawn")  # CUDA does not survive a fork
     news = context.Queue()
     threads = max(1, (os.cpu_count() or 1) // len(devices))
-    worker = Worker(run, dataset.record(), dict(registry.MEMBERS), os.getpid(), threads)
+    worker = Worker(run, dataset.record(), dict(registry.MEMBERS), os.getpid())
     pools = [ProcessPoolExecutor(1, context, initializer=_set_up, initargs=(worker, news)) for _ in devices]
     waiting = list(enumerate(jobs))
     running: dict[Future[None], tuple[int, Job]] = {}
@@ -153,29 +153,32 @@ class Worker:
     data: Mapping[str, Any]
     registry: Mapping[str, str]
     parent: int
-    threads: int
 
 
-_state: tuple[Worker, Any, Any] | None = None
-"""This process's own, where it is a worker: what it was told, its way to speak, and the data."""
+_told: tuple[Worker, Any] | None = None
+"""Where this process is a worker: what it was told, and its way to speak."""
 
 
 def _set_up(worker: Worker, news: Any) -> None:
-    global _state
+    global _told
     registry.MEMBERS.update(worker.registry)
-    import torch
+    _told = worker, news
 
-    torch.set_num_threads(worker.threads)
-    _state = worker, news, _load(worker.run, open_recorded(worker.data))
+
+@cache
+def _data() -> tuple[Any, Any]:
+    """Return the tomograms and picks; they are read by the first job, so that what is wrong with them is said."""
+    assert _told is not None
+    return _load(_told[0].run, open_recorded(_told[0].data))
 
 
 def _run_one(number: int, job: Job, device: str) -> None:
-    assert _state is not None
-    worker, news, data = _state
+    assert _told is not None
+    worker, news = _told
 
     def advance(done: int, total: int, note: str) -> None:
         if os.getppid() != worker.parent:  # killed: whoever goes on with the run must not meet this training
             os._exit(1)
         news.put((number, done, total, note))
 
-    run_job(job, *data, device=device, advance=advance)
+    run_job(job, *_data(), device=device, advance=advance)

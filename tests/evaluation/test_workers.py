@@ -51,3 +51,10 @@ def test_a_killed_training_ends_the_command_in_one_line_and_the_next_goes_on(dat
 def test_a_users_mistake_comes_back_from_a_process(data):  # noqa: F811
     with pytest.raises(InputError, match="--device: expected auto, cpu or cuda"):
         cv("--device", "cpu", "nonsense")
+
+
+def test_a_damaged_tomogram_is_named_from_a_process(data):  # noqa: F811
+    chunk = next(path for path in sorted(data.rglob("denoised.zarr/0/*/*/*")) if path.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:30])
+    with pytest.raises(InputError, match=r"denoised\.zarr.*expected an intact chunk"):
+        cv("--device", "cpu", "cpu")
