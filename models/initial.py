@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from models.weights import load_weights
 from tomograms.errors import InputError
+from tomograms.particles import Particle
 
 if TYPE_CHECKING:
     import torch
@@ -58,6 +60,36 @@ def species_of(card: Mapping[str, str], path: Path) -> list[str]:
         return [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda record: record["label"])]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: expected the card of a member, but got {error!r}") from None
+
+
+def start_from(
+    path: Path,
+    network: torch.nn.Module,
+    particles: Sequence[Particle],
+    *,
+    class_axes: Callable[[str], Sequence[int]],
+    background: bool,
+) -> None:
+    """Put the weights of a file into an untrained network, class by class; see `transfer`.
+
+    Parameters
+    ----------
+    particles
+        The species that the network is for.
+    background
+        Whether channel 0 is the background, a class like any other.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or of another network.
+    """
+    state, card = load_weights(path)
+    first = [""] if background else []
+    old = [*first, *species_of(card, path)]
+    new = [*first, *(particle.name for particle in sorted(particles, key=lambda p: p.label))]
+    fresh = network.state_dict()
+    network.load_state_dict(transfer(state, fresh, old=old, new=new, class_axes=class_axes, path=path))
 
 
 def transfer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,14 +159,9 @@ class UNetMember:
 
 
 def settings_from_json(text: str) -> UNetSettings:
-    """Return the settings that `settings_to_json` wrote."""
+    """Return the settings that a weights file's header holds (`models.weights.header`)."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
     return UNetSettings(**values)
-
-
-def settings_to_json(settings: UNetSettings) -> str:
-    """Return the settings as JSON."""
-    return json.dumps(asdict(settings), sort_keys=True)
 
 
 NETWORK = ("stem", "channels", "strides", "residual_units", "norm")

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from models.crops import TrainingVolume, draw_batch
+from models.crops import TrainingVolume
 from models.precision import resolve_device
 from models.unet import UNetSettings
-from models.unet_network import STRIDE
-from models.unet_training import Trainer, check_crop, header, prepare, target_map
-from models.weights import save_weights
+from models.unet_training import Trainer, check_crop, draw, prepare, target_map
+from models.weights import header, save_weights
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
@@ -40,16 +38,7 @@ class UNetLearner:
 
     def train_step(self, pool: Sequence[TrainingVolume], *, rng: np.random.Generator, done: float) -> float:
         """See `models.member.Learner.train_step`."""
-        settings = self.settings
-        crops, labels = draw_batch(
-            pool,
-            size=settings.crop,
-            batch=settings.batch,
-            stride=STRIDE,
-            around_picks=settings.around_picks,
-            rng=rng,
-        )
-        return self.trainer.train_step(torch.from_numpy(crops), torch.from_numpy(labels), done=done)
+        return self.trainer.train_step(*draw(pool, self.settings, rng), done=done)
 
     def score(self, tomograms: Sequence[Tomogram], picks: pd.DataFrame) -> dict[str, float]:
         """See `models.member.Learner.score`."""
@@ -70,4 +59,4 @@ class UNetLearner:
 
     def write(self, path: Path) -> None:
         """See `models.member.Learner.write`."""
-        save_weights(path, self.trainer.average.state_dict(), header(self.settings, self.particles), half=True)
+        save_weights(path, self.trainer.average.state_dict(), header("unet", self.settings, self.particles), half=True)

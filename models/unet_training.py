@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,17 +17,17 @@ from torch.nn import functional
 from models.checkpoint import Part, load_checkpoint, save_checkpoint
 from models.crops import TrainingVolume, draw_batch
 from models.curves import write_history
-from models.initial import species_of, transfer
+from models.initial import start_from
 from models.member import Advance, Watch
 from models.precision import autocast, compute_dtype, resolve_device
 from models.schedule import follow, learning_rate
 from models.targets import ball_targets
-from models.unet import UNetPredictor, UNetSettings, build_network, initial_weights, settings_to_json
+from models.unet import UNetPredictor, UNetSettings, build_network, initial_weights
 from models.unet_network import ORIGIN, STRIDE, class_axes, is_encoder
-from models.weights import load_weights, save_weights
+from models.weights import header, save_weights
 from tomograms.coordinates import to_index
 from tomograms.errors import InputError
-from tomograms.particles import Particle, to_records
+from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 FEWEST_PLANES = 3
@@ -71,13 +70,8 @@ def train_unet(
             losses = []
             trainer.save(checkpoint)
     write_history(directory, trainer.history, loss=["loss"], metric=["dice", *(f"dice {p.name}" for p in particles)])
-    save_weights(directory / "weights.safetensors", trainer.average.state_dict(), header(settings, particles))
+    save_weights(directory / "weights.safetensors", trainer.average.state_dict(), header("unet", settings, particles))
     checkpoint.unlink(missing_ok=True)
-
-
-def header(settings: UNetSettings, particles: Sequence[Particle]) -> dict[str, str]:
-    """Return what a weights file says about its network."""
-    return {"member": "unet", "settings": settings_to_json(settings), "particles": json.dumps(to_records(particles))}
 
 
 def check_crop(crop: Sequence[int], multiple: int) -> None:
@@ -129,29 +123,36 @@ def target_map(
     )
 
 
+def draw(
+    volumes: Sequence[TrainingVolume], settings: UNetSettings, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a batch of crops and their targets, as the settings want them; see `draw_batch`."""
+    crops, targets = draw_batch(
+        volumes,
+        size=settings.crop,
+        batch=settings.batch,
+        stride=STRIDE,
+        around_picks=settings.around_picks,
+        rng=rng,
+    )
+    return torch.from_numpy(crops), torch.from_numpy(targets)
+
+
 def _prefetch(
     volumes: Sequence[TrainingVolume], settings: UNetSettings, seed: int, first: int, device: torch.device
 ) -> Iterator[tuple[int, tuple[torch.Tensor, torch.Tensor]]]:
     """Yield each step's batch; the next one is drawn while the network works."""
 
-    def draw(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        crops, targets = draw_batch(
-            volumes,
-            size=settings.crop,
-            batch=settings.batch,
-            stride=STRIDE,
-            around_picks=settings.around_picks,
-            rng=np.random.default_rng([seed, step]),
-        )
-        pair = torch.from_numpy(crops), torch.from_numpy(targets)
+    def draw_step(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pair = draw(volumes, settings, np.random.default_rng([seed, step]))
         return (pair[0].pin_memory(), pair[1].pin_memory()) if device.type == "cuda" else pair
 
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(draw, first)
+        pending = pool.submit(draw_step, first)
         for step in range(first, settings.steps):
             batch = pending.result()
             if step + 1 < settings.steps:
-                pending = pool.submit(draw, step + 1)
+                pending = pool.submit(draw_step, step + 1)
             yield step, batch
 
 
@@ -178,7 +179,7 @@ class Trainer:
             torch.manual_seed(seed)
             network = build_network(settings, self.classes)
         if initial is not None:
-            self._start_from(initial, network, particles)
+            start_from(initial, network, particles, class_axes=class_axes, background=True)
         self.network = network.to(device)
         self.average = build_network(settings, self.classes).to(device)
         self.average.load_state_dict(self.network.state_dict())
@@ -204,15 +205,6 @@ class Trainer:
         self.class_weight = weight
         self.step = 0
         self.history: list[dict[str, float]] = []
-
-    def _start_from(self, path: Path, network: nn.Module, particles: Sequence[Particle]) -> None:
-        state, card = load_weights(path)
-        names = [particle.name for particle in sorted(particles, key=lambda p: p.label)]
-        classes = {
-            "old": ["", *species_of(card, path)],
-            "new": ["", *names],
-        }  # the background is a class like any other
-        network.load_state_dict(transfer(state, network.state_dict(), **classes, class_axes=class_axes, path=path))
 
     def _peaks(self, *, pretrained: bool) -> tuple[float, float]:
         """Return the highest learning rates of encoder and decoder."""

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tomograms.errors import InputError
 from tomograms.files import replacing
+from tomograms.particles import Particle, to_records
 
 if TYPE_CHECKING:
     import torch
+    from _typeshed import DataclassInstance
+
+
+def header(member: str, settings: DataclassInstance, particles: Sequence[Particle]) -> dict[str, str]:
+    """Return what a weights file says about its network: member, settings and species, each as text."""
+    return {
+        "member": member,
+        "settings": json.dumps(asdict(settings), sort_keys=True),
+        "particles": json.dumps(to_records(particles)),
+    }
 
 
 def save_weights(

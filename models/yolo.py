@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,10 @@ import pandas as pd
 
 from models.curves import write_history
 from models.member import Advance, Learner, Watch
-from models.weights import fill, load_weights, save_weights
+from models.weights import fill, header, load_weights, save_weights
 from models.yolo_settings import PRESETS, YoloSettings, check_settings
 from tomograms.errors import InputError
-from tomograms.particles import Particle, from_records, to_records
+from tomograms.particles import Particle, from_records
 from tomograms.tomogram import Tomogram
 
 if TYPE_CHECKING:
@@ -80,7 +79,9 @@ class YoloMember:
             keep_dataset(work, directory / "slices")
         shutil.rmtree(work)
         # The weights come last: their file says that the training is done.
-        save_weights(directory / "weights.safetensors", trainer.ema.ema.state_dict(), header(settings, particles))
+        save_weights(
+            directory / "weights.safetensors", trainer.ema.ema.state_dict(), header("yolo", settings, particles)
+        )
 
     def learner(self, *, particles: Sequence[Particle], settings: YoloSettings, seed: int, device: str) -> Learner:
         """See `models.member.Member.learner`."""
@@ -113,12 +114,3 @@ class YoloMember:
         fill(network, state, path)
         labels = np.array(sorted(particle.label for particle in particles), np.int16)
         return YoloPredictor(network, labels, settings, where)
-
-
-def header(settings: YoloSettings, particles: Sequence[Particle]) -> dict[str, str]:
-    """Return what a weights file says about its network."""
-    return {
-        "member": "yolo",
-        "settings": json.dumps(asdict(settings), sort_keys=True),
-        "particles": json.dumps(to_records(particles)),
-    }

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from models.initial import PRETRAINED, find_initial, species_of, transfer
-from models.weights import load_weights, read_card
-from models.yolo_runtime import load_pretrained
+from models.initial import PRETRAINED, find_initial
+from models.weights import read_card
 from models.yolo_settings import YoloSettings
-from tomograms.particles import Particle
-
-if TYPE_CHECKING:
-    import torch
 
 
 def find_weights(settings: YoloSettings) -> Path | None:
@@ -43,24 +36,6 @@ def find_weights(settings: YoloSettings) -> Path | None:
         stacklevel=2,
     )
     return None
-
-
-def start_from(path: Path, network: torch.nn.Module, particles: Sequence[Particle]) -> None:
-    """Put pretrained weights into the network: of ours, classes by name; of Ultralytics', whatever has its shape.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, or of another network.
-    """
-    if path.suffix == ".pt":
-        network.load(load_pretrained(path), verbose=False)  # type: ignore[operator]
-        return
-    state, card = load_weights(path)
-    old = species_of(card, path)
-    new = [particle.name for particle in sorted(particles, key=lambda p: p.label)]
-    fresh = network.state_dict()
-    network.load_state_dict(transfer(state, fresh, old=old, new=new, class_axes=class_axes, path=path))
 
 
 def class_axes(name: str) -> tuple[int, ...]:

@@ -18,8 +18,7 @@ from ultralytics.utils.metrics import ap_per_class, box_iou
 from models.checkpoint import load_checkpoint, save_checkpoint
 from models.precision import compute_dtype, resolve_device
 from models.schedule import follow, learning_rate
-from models.weights import save_weights
-from models.yolo import header
+from models.weights import header, save_weights
 from models.yolo_prediction import YoloPredictor, turn
 from models.yolo_settings import YoloSettings
 from models.yolo_slices import Canvas, canvas, circles, image, middle, slabs
@@ -193,7 +192,7 @@ class YoloLearner:
 
     def write(self, path: Path) -> None:
         """See `models.member.Learner.write`."""
-        save_weights(path, self.average.state_dict(), header(self.settings, self.particles), half=True)
+        save_weights(path, self.average.state_dict(), header("yolo", self.settings, self.particles), half=True)
 
 
 def _turn_boxes(box: NDArray[np.float32], view: int) -> NDArray[np.float32]:

@@ -17,10 +17,12 @@ from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.ops import resample_segments
 from ultralytics.utils.torch_utils import ModelEMA
 
+from models.initial import start_from
 from models.member import Advance
 from models.precision import autocast, compute_dtype
-from models.yolo_initial import start_from
+from models.yolo_initial import class_axes
 from models.yolo_prediction import exact
+from models.yolo_runtime import load_pretrained
 from models.yolo_settings import YoloSettings
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -137,7 +139,10 @@ class SliceTrainer(DetectionTrainer):
         model = SliceModel(cfg, nc=self.data["nc"], ch=3, verbose=False)
         model.dtype = self.dtype
         if self.pretrained is not None:
-            start_from(self.pretrained, model, self.particles)
+            if self.pretrained.suffix == ".pt":
+                model.load(load_pretrained(self.pretrained), verbose=False)  # whatever has its shape
+            else:
+                start_from(self.pretrained, model, self.particles, class_axes=class_axes, background=False)
         return model.to(memory_format=torch.channels_last)
 
     def setup_model(self) -> None:

@@ -7,7 +7,6 @@ gives more candidates than any real tomogram.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import time
 from collections.abc import Iterator, Sequence
@@ -18,13 +17,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from models.registry import get_member
-from models.unet import build_network, settings_to_json
-from models.weights import save_weights
+from models.unet import build_network
+from models.weights import header, save_weights
 from submissions.predict import predict_member
 from submissions.submission import Extent, read_submission, settle, write_submission
 from tomograms.dataset import open_dataset
 from tomograms.kaggle_tree import write_run
-from tomograms.particles import CZII, to_records
+from tomograms.particles import CZII
 
 SHAPE = (184, 630, 630)
 VOXEL_SIZE = 10.012444
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_run(root / "data", "train", "TS_2", volume=volume[:8, :8, :8], voxel_size=VOXEL_SIZE, picks={})
         del volume
         settings = get_member("unet").presets[arguments.preset]
-        card = {"settings": settings_to_json(settings), "particles": json.dumps(to_records(CZII))}
+        card = header("unet", settings, CZII)
         save_weights(root / "model/weights.safetensors", build_network(settings, 7).state_dict(), card)
         seconds: dict[str, float] = {}
         with timed(seconds, "reading and normalising"):
