@@ -141,12 +141,12 @@ class Learner(Protocol):
         """Return validation figures, ``score`` among them: in [0, 1], higher is better."""
         ...
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
+    def save(self, path: Path, progress: Mapping[str, Any]) -> None:
+        """Write a checkpoint; ``progress`` is plain values that belong to it."""
         ...
 
-    def restore(self, path: Path) -> None:
-        """Go back to a checkpoint; `InputError` if it is damaged."""
+    def restore(self, path: Path) -> dict[str, Any]:
+        """Go back to a checkpoint and return its progress; `InputError` if it is damaged."""
         ...
 
     def write(self, path: Path) -> None:

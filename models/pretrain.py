@@ -91,7 +91,9 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
         console().print(f"{directory}: done before")
         return
     device = resolve_device(options.device)
-    source, validation, particles, about = _tomograms(options.data, options.seed, str(device))
+    source, validation, particles, about = (
+        _simulated(options.seed, str(device)) if options.data is None else _given(options.data)
+    )
     learner = get_member(member).learner(particles=particles, settings=settings, seed=options.seed, device=str(device))
     plan = Plan(steps=request["steps"] or 0, minutes=request["minutes"] or 0.0, renew=learner.renew)
     with Progress() as progress:
@@ -142,14 +144,8 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _tomograms(
-    data: Path | None, seed: int, device: str
-) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
-    """Return where training tomograms come from, the validation's, the species, and words for the card."""
-    return _simulated(seed, device) if data is None else _given(data)
-
-
 def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
+    """Return where training tomograms come from, the validation's, the species, and words for the card."""
     from dataclasses import asdict, replace
     from itertools import islice
 
@@ -169,6 +165,7 @@ def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Par
 
 
 def _given(data: Path) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
+    """Return the same as `_simulated`, for a data set."""
     from tomograms.dataset import open_dataset
 
     dataset = open_dataset(data)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from models.curves import write_history
 from models.member import Advance, Learner
-from tomograms.files import read_json, write_json
+from tomograms.files import write_json
 from tomograms.tomogram import Tomogram
 
 Example = tuple[Tomogram, pd.DataFrame]
@@ -82,13 +82,12 @@ def pretrain(
     advance
         Told of progress: per mille where ``minutes`` limits the training.
     """
-    checkpoint, clock = directory / "checkpoint.pt", directory / "progress.json"
+    checkpoint = directory / "checkpoint.pt"
     history: list[dict[str, float]] = []
     seconds = 0.0
     if checkpoint.exists():
-        learner.restore(checkpoint)
-        progress = read_json(clock)
-        history, seconds = [_ordered(row) for row in progress["history"]], progress["seconds"]
+        progress = learner.restore(checkpoint)
+        history, seconds = progress["history"], progress["seconds"]
     unseen = pd.concat([picks for _, picks in validation], ignore_index=True)
     stream = source(learner.step // plan.renew)
     pool: deque[Any] = deque(maxlen=plan.pool)
@@ -109,19 +108,12 @@ def pretrain(
             pause = time.perf_counter()
             seconds = pause - start
             scores = learner.score([tomogram for tomogram, _ in validation], unseen)
-            history.append(_ordered({"step": learner.step, "loss": float(np.mean(losses)), **scores}))
+            history.append({"step": learner.step, "loss": float(np.mean(losses)), **scores})
             losses = []
-            learner.save(checkpoint)
-            write_json(clock, {"history": history, "seconds": seconds})
+            learner.save(checkpoint, {"history": history, "seconds": seconds})
             start += time.perf_counter() - pause
     write_history(directory, history, loss=["loss"], metric=["score"])
     learner.write(directory / "weights.safetensors")
     measured = {"steps": learner.step, "seconds": round(seconds), "validation": history[-1] if history else {}}
     write_json(directory / "card.json", {**card, **measured})
     checkpoint.unlink(missing_ok=True)
-    clock.unlink(missing_ok=True)
-
-
-def _ordered(row: Mapping[str, float]) -> dict[str, float]:
-    first = ("step", "loss", "score")
-    return {name: row[name] for name in (*first, *sorted(set(row) - set(first)))}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,13 +50,13 @@ class UNetLearner:
         mean = {str(name): float(value) for name, value in pd.DataFrame(rows).mean().items() if value == value}
         return {"score": mean.pop("dice", 0.0), **mean}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, progress: Mapping[str, Any]) -> None:
         """See `models.member.Learner.save`."""
-        self.trainer.save(path)
+        self.trainer.save(path, progress)
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: Path) -> dict[str, Any]:
         """See `models.member.Learner.restore`."""
-        self.trainer.restore(path)
+        return self.trainer.restore(path)
 
     def write(self, path: Path) -> None:
         """See `models.member.Learner.write`."""

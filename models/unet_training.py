@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,8 +57,7 @@ def train_unet(
     if watch is not None:
         watched = target_map(watch.tomogram, watch.picks, particles, settings)
     checkpoint = directory / "checkpoint.pt"
-    if checkpoint.exists():
-        trainer.restore(checkpoint)
+    history: list[dict[str, float]] = trainer.restore(checkpoint)["history"] if checkpoint.exists() else []
     losses: list[float] = []
     for step, (crops, targets) in _prefetch(volumes, settings, seed, trainer.step, where):
         losses.append(trainer.train_step(crops, targets, done=(step + 1) / settings.steps))
@@ -66,10 +66,10 @@ def train_unet(
             row: dict[str, float] = {"step": step + 1, "loss": float(np.mean(losses))}
             if watch is not None and watched is not None:
                 row |= trainer.watch_dice(watch.tomogram, watched, particles)
-            trainer.history.append(row)
+            history.append(row)
             losses = []
-            trainer.save(checkpoint)
-    write_history(directory, trainer.history, loss=["loss"], metric=["dice", *(f"dice {p.name}" for p in particles)])
+            trainer.save(checkpoint, {"history": history})
+    write_history(directory, history, loss=["loss"], metric=["dice", *(f"dice {p.name}" for p in particles)])
     save_weights(directory / "weights.safetensors", trainer.average.state_dict(), header("unet", settings, particles))
     checkpoint.unlink(missing_ok=True)
 
@@ -157,7 +157,7 @@ def _prefetch(
 
 
 class Trainer:
-    """The state of a training: network, its moving average, optimiser, step and history.
+    """The state of a training: network, its moving average, optimiser and step.
 
     Parameters
     ----------
@@ -204,7 +204,6 @@ class Trainer:
         weight[0] = 1.0
         self.class_weight = weight
         self.step = 0
-        self.history: list[dict[str, float]] = []
 
     def _peaks(self, *, pretrained: bool) -> tuple[float, float]:
         """Return the highest learning rates of encoder and decoder."""
@@ -250,14 +249,15 @@ class Trainer:
         present = [value for value in dice.values() if not math.isnan(value)]
         return {"dice": float(np.mean(present)) if present else math.nan, **dice}
 
-    def save(self, path: Path) -> None:
-        """Write everything that a later process needs to go on as if nothing had happened."""
-        save_checkpoint(path, self._parts(), {"step": self.step, "history": self.history})
+    def save(self, path: Path, progress: Mapping[str, Any]) -> None:
+        """Write everything that a later process needs to go on as if nothing had happened, ``progress`` included."""
+        save_checkpoint(path, self._parts(), {"step": self.step, **progress})
 
-    def restore(self, path: Path) -> None:
-        """Go back to a saved state; `load_checkpoint` says what it refuses."""
-        values = load_checkpoint(path, self._parts(), self.device)
-        self.step, self.history = int(values["step"]), list(values["history"])
+    def restore(self, path: Path) -> dict[str, Any]:
+        """Go back to a saved state and return its progress; `load_checkpoint` says what it refuses."""
+        progress = load_checkpoint(path, self._parts(), self.device)
+        self.step = int(progress.pop("step"))
+        return progress
 
     def _parts(self) -> dict[str, Part]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,13 +174,15 @@ class YoloLearner:
         ap = {f"AP {self.particles[int(c)].name}": float(a[0]) for c, a in zip(classes, precision, strict=True)}
         return {"score": float(np.mean(list(ap.values()))), **ap}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, progress: Mapping[str, Any]) -> None:
         """See `models.member.Learner.save`."""
-        save_checkpoint(path, self._parts(), {"step": self.step})
+        save_checkpoint(path, self._parts(), {"step": self.step, **progress})
 
-    def restore(self, path: Path) -> None:
+    def restore(self, path: Path) -> dict[str, Any]:
         """See `models.member.Learner.restore`."""
-        self.step = int(load_checkpoint(path, self._parts(), self.device)["step"])
+        progress = load_checkpoint(path, self._parts(), self.device)
+        self.step = int(progress.pop("step"))
+        return progress
 
     def _parts(self) -> dict[str, Any]:
         return {
