@@ -34,12 +34,9 @@ def find_devices(asked: Sequence[str]) -> list[str]:
     """Return the devices to train on, one process each: those asked for; ``auto`` is every GPU, or the CPU twice."""
     if list(asked) != ["auto"]:
         return list(asked)
-    import torch
+    from models.precision import every_gpu
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count:
-        return [f"cuda:{index}" for index in range(count)]
-    return ["cpu"] * min(PROCESSES, os.cpu_count() or 1)
+    return every_gpu() or ["cpu"] * min(PROCESSES, os.cpu_count() or 1)
 
 
 def train_all(

@@ -27,6 +27,11 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def every_gpu() -> list[str]:
+    """Return the names of all GPUs, ``cuda:0`` first; none without CUDA."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+
+
 def compute_dtype(device: torch.device, precision: str) -> torch.dtype:
     """Return the number format of the network's arithmetic.
 

@@ -27,10 +27,10 @@ def find_devices(asked: Sequence[str]) -> list[str]:
     """
     if list(asked) != ["auto"]:
         return list(asked)
-    import torch
+    from models.precision import every_gpu
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return [f"cuda:{index}" for index in range(count)] if count > 1 else ["auto"]
+    found = every_gpu()
+    return found if len(found) > 1 else ["auto"]
 
 
 def predict_all(
