@@ -38,6 +38,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="MEMBER.NAME=VALUE", help="may be repeated"
     )
+    options.add_argument(
+        "--init",
+        default="scratch",
+        metavar="scratch|pretrained|PATH",
+        help="what to start from: nothing (default), the shipped weights, or a folder of an earlier pre-training",
+    )
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
     options.add_argument("--out", type=Path, default=Path("pretrained"), help="folder to write (default: pretrained)")
@@ -69,7 +75,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _pretrain(member: str, options: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from models.initial import SCRATCH
     from models.precision import resolve_device
     from models.pretraining import Plan, pretrain
     from models.registry import get_member
@@ -77,7 +82,7 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
     from tomograms.console import Progress, console
 
     directory = options.out / member
-    settings = replace(resolve_settings(member, options.preset, options.overrides), init=SCRATCH)
+    settings = replace(resolve_settings(member, options.preset, options.overrides), init=options.init)
     request = {
         "member": member,
         "data": None if options.data is None else str(options.data.resolve()),
@@ -105,7 +110,7 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
             plan,
             seed=options.seed,
             directory=directory,
-            card={**request, **about, **_circumstances(device)},
+            card={**request, **about, **_circumstances(device), "started_from": _earlier(member, options.init)},
             advance=task.update,
         )
         task.finish()
@@ -125,6 +130,19 @@ def _refuse_change(path: Path, request: dict[str, Any]) -> None:
                 )
     else:
         write_json(path, request)
+
+
+def _earlier(member: str, init: str) -> dict[str, Any] | None:
+    """Return what the card of the weights that the training starts from says of theirs; None without a card."""
+    from models.initial import find_initial
+    from tomograms.files import read_json
+
+    path = find_initial(member, init)
+    card = None if path is None else path.with_name("card.json")
+    if card is None or not card.is_file():
+        return None
+    told = read_json(card)
+    return {name: told.get(name) for name in ("date", "commit", "device", "data", "seed", "steps", "started_from")}
 
 
 def _circumstances(device: torch.device) -> dict[str, Any]:
@@ -147,18 +165,20 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
 def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
     """Return where training tomograms come from, the validation's, the species, and words for the card."""
     from dataclasses import asdict, replace
+    from functools import partial
     from itertools import islice
 
-    from tomograms.simulator.library import built_in_species
+    from tomograms.simulator.library import built_in_species, varied_species
     from tomograms.simulator.settings import CZII_LIKE, REFERENCE_VOXEL_SIZE, TRAINING
     from tomograms.simulator.stream import stream_tomograms
 
-    species = built_in_species(CZII, REFERENCE_VOXEL_SIZE)
     unseen = replace(CZII_LIKE, crowding=(4.0, 4.0))
-    stream = stream_tomograms(unseen, VALIDATION_SEED, VALIDATION_SHAPE, species=species, device=device)
+    known = built_in_species(CZII, REFERENCE_VOXEL_SIZE)
+    stream = stream_tomograms(unseen, VALIDATION_SEED, VALIDATION_SHAPE, species=lambda rng: known, device=device)
 
     def source(start: int) -> Iterator[Example]:
-        return stream_tomograms(TRAINING, seed, SHAPE, species=species, start=start, device=device)
+        varied = partial(varied_species, CZII, REFERENCE_VOXEL_SIZE)
+        return stream_tomograms(TRAINING, seed, SHAPE, species=varied, start=start, device=device)
 
     about = {"simulator": asdict(TRAINING), "shape": SHAPE}
     return source, list(islice(stream, VALIDATION_RUNS)), CZII, about

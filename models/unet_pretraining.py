@@ -11,7 +11,7 @@ import pandas as pd
 
 from models.crops import TrainingVolume
 from models.precision import resolve_device
-from models.unet import UNetSettings
+from models.unet import UNetSettings, initial_weights
 from models.unet_training import Trainer, check_crop, draw, prepare, target_map
 from models.weights import header, save_weights
 from tomograms.particles import Particle
@@ -25,7 +25,8 @@ class UNetLearner:
 
     def __init__(self, settings: UNetSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
         self.settings, self.particles = settings, particles
-        self.trainer = Trainer(settings, particles, seed, resolve_device(device))
+        initial = initial_weights(settings)
+        self.trainer = Trainer(settings, particles, seed, resolve_device(device), initial=initial)
         check_crop(settings.crop, self.trainer.multiple)
 
     @property

@@ -16,9 +16,11 @@ from ultralytics.cfg import get_cfg
 from ultralytics.utils.metrics import ap_per_class, box_iou
 
 from models.checkpoint import load_checkpoint, save_checkpoint
+from models.initial import start_from
 from models.precision import compute_dtype, resolve_device
 from models.schedule import follow, learning_rate
 from models.weights import header, save_weights
+from models.yolo_initial import class_axes, find_weights
 from models.yolo_prediction import YoloPredictor, turn
 from models.yolo_settings import YoloSettings
 from models.yolo_slices import Canvas, canvas, circles, image, middle, slabs
@@ -60,6 +62,10 @@ class YoloLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = self._build()
+        pretrained = find_weights(settings)
+        self.peak = settings.lr0 if pretrained is None else settings.fine_lr0
+        if pretrained is not None:
+            start_from(pretrained, self.network, self.particles, class_axes=class_axes, background=False)
         self.average = self._build()
         self.average.load_state_dict(self.network.state_dict())
         self.network.dtype = compute_dtype(self.device, settings.precision)
@@ -91,7 +97,7 @@ class YoloLearner:
         """See `models.member.Learner.train_step`."""
         self.network.train()
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(done, peak=self.settings.lr0, warmup=WARMUP)
+            group["lr"] = learning_rate(done, peak=self.peak, warmup=WARMUP)
         total, _ = self.network.loss(self._batch(pool, rng))
         loss = total.sum()
         self.optimiser.zero_grad(set_to_none=True)

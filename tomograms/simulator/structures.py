@@ -11,7 +11,7 @@ bovine thyroglobulin, C2 dimer, 660 kDa, about 250 x 160 x 110 Å; phage PP7 cap
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -47,6 +47,47 @@ class Domain:
     axes: tuple[float, float, float]
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
     density: float = 1.0
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a species' beads are made from; the fields are the arguments of `assemble`, and:
+
+    Attributes
+    ----------
+    doubt
+        Standard deviation of the domains' places, Å: what published dimensions leave open. Only for point groups that a
+        stretch along x, y or z leaves as they are.
+    """
+
+    domains: tuple[Domain, ...]
+    symmetry: str
+    mass: float
+    texture: float
+    seed: int
+    doubt: float = 0.0
+
+    def beads(self) -> Beads:
+        """Return the beads of the model as it is written down."""
+        return assemble(self.domains, self.symmetry, self.mass, texture=self.texture, seed=self.seed)
+
+    def variant(self, rng: np.random.Generator) -> Beads:
+        """Return the beads of another model that has the same mass, symmetry and outer dimensions.
+
+        Domains move by ``doubt``, their axes grow or shrink by a fifth, and lumps are drawn anew: a network that learns
+        from many variants relies on what they share, which is what is known of the species.
+        """
+        domains = tuple(
+            replace(
+                domain,
+                centre=tuple(np.add(domain.centre, rng.normal(0, self.doubt, 3))),
+                axes=tuple(domain.axes * np.exp(rng.normal(0, 0.2, 3))),
+            )
+            for domain in self.domains
+        )
+        other = replace(self, domains=domains, seed=int(rng.integers(2**31))).beads()
+        stretch = np.ptp(self.beads().position, axis=0) / np.ptp(other.position, axis=0)
+        return Beads(other.position * stretch, other.weight)
 
 
 def assemble(domains: Sequence[Domain], symmetry: str, mass: float, *, texture: float, seed: int) -> Beads:
@@ -101,60 +142,60 @@ def _tile(radius: float, direction: ArrayLike, along: ArrayLike, axes: tuple[flo
     return Domain((x, y, z), axes, tuple(turn))
 
 
-def _apo_ferritin() -> Beads:
+def _apo_ferritin() -> Model:
     # one subunit between a fourfold axis (0, 0, 1) and two threefold ones, (1, 1, 1) and (-1, 1, 1)
-    return assemble(
-        [_tile(53.0, (0.0, 0.47, 0.88), (1.0, 0.15, 0.0), (30.0, 16.0, 12.0))], "O", 480e3, texture=0.15, seed=1
-    )
+    unit = _tile(53.0, (0.0, 0.47, 0.88), (1.0, 0.15, 0.0), (30.0, 16.0, 12.0))
+    return Model((unit,), "O", 480e3, texture=0.15, seed=1)
 
 
-def _beta_amylase() -> Beads:
+def _beta_amylase() -> Model:
     barrel = Domain((25.0, 23.0, 14.0), (28.0, 26.0, 21.0), (0.0, 0.0, 30.0))
-    return assemble([barrel, Domain((44.0, 14.0, 10.0), (12.0, 12.0, 10.0))], "D2", 220e3, texture=0.25, seed=2)
+    lobe = Domain((44.0, 14.0, 10.0), (12.0, 12.0, 10.0))
+    return Model((barrel, lobe), "D2", 220e3, texture=0.25, seed=2, doubt=6.0)
 
 
-def _beta_galactosidase() -> Beads:
-    unit = [
+def _beta_galactosidase() -> Model:
+    unit = (
         Domain((26.0, 20.0, 14.0), (26.0, 22.0, 18.0), (0.0, 20.0, 0.0)),
         Domain((56.0, 24.0, 22.0), (20.0, 19.0, 18.0)),
         Domain((72.0, 10.0, 16.0), (15.0, 14.0, 14.0)),
         Domain((40.0, 48.0, 20.0), (21.0, 18.0, 17.0), (0.0, 0.0, 35.0)),
         Domain((14.0, 52.0, 28.0), (16.0, 14.0, 15.0)),
-    ]
-    return assemble(unit, "D2", 465e3, texture=0.2, seed=3)
+    )
+    return Model(unit, "D2", 465e3, texture=0.2, seed=3, doubt=14.0)
 
 
-def _ribosome() -> Beads:
-    large = [
+def _ribosome() -> Model:
+    large = (
         Domain((0.0, 0.0, -40.0), (116.0, 104.0, 66.0), density=NUCLEIC_ACID),
         Domain((5.0, 82.0, -20.0), (34.0, 30.0, 30.0), density=1.1),
         Domain((-104.0, 40.0, -10.0), (34.0, 20.0, 20.0), (0.0, 0.0, -30.0)),
         Domain((100.0, 52.0, -8.0), (38.0, 16.0, 16.0), (0.0, 0.0, 35.0)),
         Domain((10.0, -30.0, -88.0), (60.0, 50.0, 30.0), density=1.2),
-    ]
-    small = [
+    )
+    small = (
         Domain((4.0, -34.0, 62.0), (66.0, 68.0, 40.0), (0.0, 8.0, 0.0), density=NUCLEIC_ACID),
         Domain((-8.0, 66.0, 66.0), (48.0, 36.0, 34.0), density=1.3),
         Domain((58.0, -8.0, 52.0), (30.0, 36.0, 22.0), density=1.2),
         Domain((-30.0, 104.0, 74.0), (18.0, 20.0, 16.0)),
         Domain((-20.0, -104.0, 58.0), (24.0, 26.0, 20.0)),
-    ]
-    return assemble(large + small, "C1", 3.3e6 * 1.25, texture=0.55, seed=4)
+    )
+    return Model(large + small, "C1", 3.3e6 * 1.25, texture=0.55, seed=4)
 
 
-def _thyroglobulin() -> Beads:
-    unit = [
+def _thyroglobulin() -> Model:
+    unit = (
         Domain((22.0, 16.0, -22.0), (27.0, 24.0, 32.0)),
         Domain((46.0, -14.0, 24.0), (34.0, 22.0, 22.0), (0.0, 0.0, -20.0)),
         Domain((80.0, 14.0, 6.0), (26.0, 24.0, 20.0), (0.0, 30.0, 40.0)),
         Domain((62.0, 48.0, -24.0), (28.0, 18.0, 17.0), (0.0, 0.0, 60.0)),
         Domain((106.0, -10.0, 20.0), (22.0, 16.0, 15.0), (0.0, 0.0, -35.0)),
         Domain((30.0, 62.0, 14.0), (18.0, 15.0, 15.0)),
-    ]
-    return assemble(unit, "C2", 660e3, texture=0.3, seed=5)
+    )
+    return Model(unit, "C2", 660e3, texture=0.3, seed=5, doubt=12.0)
 
 
-def _virus_like_particle() -> Beads:
+def _virus_like_particle() -> Model:
     # dimers sit on the edges of a truncated icosahedron: 30 on twofold axes, 60 around the twelve fivefold ones
     turns = Rotation.create_group("I").as_rotvec()
     turns = turns[np.isclose(np.linalg.norm(turns, axis=1), 2 * np.pi / 5)]
@@ -162,14 +203,14 @@ def _virus_like_particle() -> Beads:
     corner = corners[0]
     first = corners[np.isclose(corners @ corner, 5**-0.5)][0]
     second = corners[np.isclose(corners @ corner, 5**-0.5) & np.isclose(corners @ first, 5**-0.5)][0]
-    dimers = [
+    dimers = (
         _tile(134.0, corner + first, corner - first, (27.0, 34.0, 13.0)),
         _tile(134.0, 4 * corner + first + second, first - second, (27.0, 34.0, 13.0)),
-    ]
-    return assemble(dimers, "I", 2.5e6, texture=0.15, seed=6)
+    )
+    return Model(dimers, "I", 2.5e6, texture=0.15, seed=6)
 
 
-MODELS: dict[str, Callable[[], Beads]] = {
+MODELS: dict[str, Callable[[], Model]] = {
     "apo-ferritin": _apo_ferritin,
     "beta-amylase": _beta_amylase,
     "beta-galactosidase": _beta_galactosidase,
@@ -180,7 +221,7 @@ MODELS: dict[str, Callable[[], Beads]] = {
 
 
 @cache
-def built_in(name: str) -> Beads:
+def built_in(name: str) -> Model:
     """Return the model of one of the species in `MODELS`."""
     return MODELS[name]()
 
