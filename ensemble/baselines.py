@@ -18,7 +18,6 @@ from ensemble.fitting import fit_ensemble, measure
 from ensemble.points import Points, to_points, to_table
 from ensemble.tuning import DEFAULT_FRACTION
 from evaluation.thresholds import apply_thresholds, fit_thresholds
-from postproc.candidates import concatenate
 from tomograms.particles import Particle
 
 Combine = Callable[[pd.DataFrame], pd.DataFrame]
@@ -117,14 +116,12 @@ def suppress(candidates: pd.DataFrame, particles: Sequence[Particle]) -> pd.Data
     """Return the candidates left by non-maximum suppression within half a particle radius, whoever made them."""
     experiments = sorted(candidates["experiment"].unique())
     members = sorted(candidates["member"].unique())
-    tables = []
+    kept = {}
     for particle in particles:
         rows = candidates[candidates["particle_type"] == particle.name]
         points = to_points(rows, members=members, experiments=experiments)
-        points = points[_maxima(points, particle.radius / 2)]
-        names = {"particle_type": particle.name, "member": FUSED_MEMBER, "model": MEAN_MODEL}
-        tables.append(to_table(points, experiments=experiments, **names))
-    return concatenate(tables)
+        kept[particle.name] = points[_maxima(points, particle.radius / 2)]
+    return to_table(kept, experiments=experiments, member=FUSED_MEMBER, model=MEAN_MODEL)
 
 
 def _maxima(points: Points, radius: float) -> NDArray[np.bool_]:

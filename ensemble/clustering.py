@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ensemble.points import Points, to_points, to_table
+from ensemble.points import Points, coded, codes, to_table
 from postproc.candidates import concatenate, typed
 from tomograms.particles import Particle
 
@@ -185,29 +185,22 @@ def fuse(
     """
     _check_scores(candidates)
     experiments = sorted(candidates["experiment"].unique())
-    tables = []
-    for particle in particles:
+    members = sorted({member for particle in particles for member in rules[particle.name].weights})
+    points = coded(candidates, members=members, experiments=experiments)
+    species = np.where(points.member >= 0, codes(candidates["particle_type"], [p.name for p in particles]), -1)
+    fused = {}
+    for label, particle in enumerate(particles):
         rule = rules[particle.name]
-        members = sorted(rule.weights)
-        weight = np.array([rule.weights[member] for member in members], np.float64)
+        weight = np.array([rule.weights.get(member, 0.0) for member in members], np.float64)
         if not (np.all(weight >= 0) and weight.sum() > 0):
             raise ValueError(
                 f"expected weights of at least 0, one above 0, for {particle.name}, but got {rule.weights}"
             )
-        variance = np.array([rule.variance[member] for member in members], np.float64)
-        rows = candidates[candidates["particle_type"] == particle.name]
-        points = to_points(rows, members=members, experiments=experiments)
-        fused = fuse_points(points, radius=rule.radius_fraction * particle.radius, weight=weight, variance=variance)
-        tables.append(
-            to_table(
-                fused,
-                particle_type=particle.name,
-                experiments=experiments,
-                member=FUSED_MEMBER,
-                model=MEAN_MODEL,
-            )
-        )
-    return concatenate(tables)
+        variance = np.array([rule.variance.get(member, 1.0) for member in members], np.float64)
+        own = points[species == label].ordered()
+        radius = rule.radius_fraction * particle.radius
+        fused[particle.name] = fuse_points(own, radius=radius, weight=weight, variance=variance)
+    return to_table(fused, experiments=experiments, member=FUSED_MEMBER, model=MEAN_MODEL)
 
 
 def average_models(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import compete
+from ensemble.points import codes
 from evaluation import thresholds as thresholds_record
 from evaluation.residuals import shift
 from evaluation.thresholds import apply_thresholds
@@ -79,11 +80,7 @@ class Ensemble:
         ValueError
             If a member has several models in one experiment.
         """
-        models = candidates[["experiment", "member", "model"]].drop_duplicates()
-        several = models[models.duplicated(["experiment", "member"])]
-        if len(several):
-            experiment, member = several.iloc[0][["experiment", "member"]]
-            raise ValueError(f"expected one model per member, but got several of {member} in {experiment}")
+        _refuse_several_models(candidates)
         weighed = weigh(shift(candidates, self.corrections), self.calibrations)
         fused = rescore(fuse(weighed, self.particles, rules=self.fusions), self.fused)
         return rescore(compete(fused, self.particles), self.contested) if self.contested else fused
@@ -159,6 +156,19 @@ def load_ensemble(path: Path) -> Ensemble:
         raise InputError(f"{path}: expected the ensemble that ensemble.build writes, but got {error!r}") from None
 
 
+def _refuse_several_models(candidates: pd.DataFrame) -> None:
+    experiment, member, model = (
+        pd.factorize(candidates[name].to_numpy(object))[0] for name in ("experiment", "member", "model")
+    )
+    pair = experiment * (member.max(initial=0) + 1) + member
+    first = np.full(int(pair.max(initial=-1)) + 1, -1)
+    first[pair[::-1]] = model[::-1]
+    other = np.flatnonzero(first[pair] != model)
+    if len(other):
+        name, where = candidates.iloc[other[0]][["member", "experiment"]]
+        raise ValueError(f"expected one model per member, but got several of {name} in {where}")
+
+
 def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, Scale]]) -> pd.DataFrame:
     """Return the candidates of the calibrated species and members, their scores as probabilities.
 
@@ -170,11 +180,12 @@ def calibrate(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, 
         Species -> member -> calibration or another map of scores; rows without one are left out.
     """
     score = np.full(len(candidates), np.nan)
-    species, member = candidates["particle_type"].to_numpy(object), candidates["member"].to_numpy(object)
+    names, members = list(calibrations), sorted({key for by_member in calibrations.values() for key in by_member})
+    species, member = codes(candidates["particle_type"], names), codes(candidates["member"], members)
     raw = candidates["score"].to_numpy(np.float64)
-    for name, by_member in calibrations.items():
-        for key, calibration in by_member.items():
-            rows = np.flatnonzero((species == name) & (member == key))
+    for label, name in enumerate(names):
+        for key, calibration in calibrations[name].items():
+            rows = np.flatnonzero((species == label) & (member == members.index(key)))
             score[rows] = calibration(raw[rows])
     kept = candidates.assign(score=score)
     return kept[~np.isnan(score)].reset_index(drop=True)
@@ -189,8 +200,8 @@ def weigh(candidates: pd.DataFrame, calibrations: Mapping[str, Mapping[str, Cali
 def rescore(table: pd.DataFrame, calibrations: Mapping[str, Calibration]) -> pd.DataFrame:
     """Return fused candidates with the fused score calibrated; the order of rows is kept, for the map increases."""
     score = table["score"].to_numpy(np.float64).copy()
-    species = table["particle_type"].to_numpy(object)
-    for name, calibration in calibrations.items():
-        rows = np.flatnonzero(species == name)
+    species = codes(table["particle_type"], list(calibrations))
+    for label, calibration in enumerate(calibrations.values()):
+        rows = np.flatnonzero(species == label)
         score[rows] = calibration(score[rows])
     return table.assign(score=score)

@@ -6,14 +6,15 @@ which the table's rows came, so neither does anything that is computed from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from postproc.candidates import COLUMNS, total_order, typed
+from evaluation.matching import positions
+from postproc.candidates import COLUMNS, total_order
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ def codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
     return np.array([position.get(name, -1) for name in uniques] + [-1], np.int64)[code]
 
 
+def coded(table: pd.DataFrame, *, members: Sequence[str], experiments: Sequence[str]) -> Points:
+    """Return the rows of a candidates table as they come; -1 stands for a member or experiment that is not named."""
+    return Points(
+        positions(table),
+        table["score"].to_numpy(np.float64),
+        codes(table["member"], members),
+        codes(table["experiment"], experiments),
+    )
+
+
 def to_points(
     table: pd.DataFrame,  # candidates of one species
     *,
@@ -70,42 +81,35 @@ def to_points(
     Numbers of members and experiments follow ``members`` and ``experiments``; give both sorted, so that the total order
     does not depend on how they were listed.
     """
-    points = Points(
-        table[["x", "y", "z"]].to_numpy(np.float64).reshape(-1, 3),
-        table["score"].to_numpy(np.float64),
-        codes(table["member"], members),
-        codes(table["experiment"], experiments),
-    )
+    points = coded(table, members=members, experiments=experiments)
     return points[(points.member >= 0) & (points.experiment >= 0)].ordered()
 
 
 def to_table(
-    points: Points,
+    points: Mapping[str, Points],  # by species
     *,
-    particle_type: str,
     experiments: Sequence[str],
-    member: str | Sequence[str],
+    member: str,
     model: str,
 ) -> pd.DataFrame:
-    """Return the points as candidates (columns of `postproc.candidates`, rows as they come).
-
-    ``member`` is one name for all rows, or the names that ``points.member`` numbers.
-    """
-    names = member if isinstance(member, str) else np.asarray(member, dtype=object)[points.member]
-    x, y, z = points.position.T
-    return typed(
-        pd.DataFrame(
-            {
-                "experiment": np.asarray(experiments, dtype=object)[points.experiment],
-                "particle_type": particle_type,
-                "x": x,
-                "y": y,
-                "z": z,
-                "score": points.score,
-                "member": names,
-                "model": model,
-            },
-            columns=COLUMNS,
-            index=range(len(points)),
-        )
-    )
+    """Return the points of all species as candidates of one member, in the total order of `postproc.candidates`."""
+    species = sorted(points)
+    parts = [points[name] for name in species]
+    kind = np.repeat(np.arange(len(species)), [len(part) for part in parts])
+    position = np.concatenate([np.empty((0, 3)), *(part.position for part in parts)])
+    score = np.concatenate([np.empty(0), *(part.score for part in parts)])
+    experiment = np.concatenate([np.empty(0, np.int64), *(part.experiment for part in parts)])
+    x, y, z = position.T
+    order = total_order(experiment * len(species) + kind, score, [z, y, x])
+    texts = {
+        "experiment": np.asarray(experiments, object)[experiment[order]],
+        "particle_type": np.asarray(species, object)[kind[order]],
+        "member": np.full(len(order), member, object),
+        "model": np.full(len(order), model, object),
+    }
+    columns = {
+        **{name: pd.Series(values, dtype=object) for name, values in texts.items()},  # pandas would convert them
+        **{axis: position[order, i] for i, axis in enumerate("xyz")},
+        "score": score[order],
+    }
+    return pd.DataFrame(columns, columns=COLUMNS, index=range(len(order)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,30 +57,32 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows in their total order: experiment, particle_type, score (high first), z, y, x, member, model."""
-    experiment, kind, member, model = (
-        pd.factorize(table[name].to_numpy(object), sort=True)[0]
-        for name in ("experiment", "particle_type", "member", "model")
-    )
+    experiment, kind = (_ranks(table[name].to_numpy(object)) for name in ("experiment", "particle_type"))
     group = experiment * (int(kind.max(initial=0)) + 1) + kind
-    rest = [*(table[axis].to_numpy() for axis in ("z", "y", "x")), member, model]
+    rest = [table[column].to_numpy() for column in ("z", "y", "x", "member", "model")]
     return table.iloc[total_order(group, table["score"].to_numpy(), rest)].reset_index(drop=True)
 
 
 def total_order(
-    group: NDArray[np.int64], score: NDArray[np.floating], rest: Sequence[NDArray[np.generic]]
+    group: NDArray[np.int64], score: NDArray[np.floating], rest: Sequence[NDArray[Any]]
 ) -> NDArray[np.int64]:
     """Return the order of rows by group, score (high first), and then the keys of ``rest``, the first one first.
 
-    Rows that agree in everything keep their order. Only rows that share group and score need ``rest``, which would take
-    most of the time.
+    Rows that agree in everything keep their order. Only rows that share group and score need ``rest`` (numbers, or
+    objects that can be sorted), which would take most of the time.
     """
     order = np.lexsort((-score, group))
     same = (score[order][1:] == score[order][:-1]) & (group[order][1:] == group[order][:-1])
     tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
     run = np.cumsum(~np.append(False, same))[tied]
     rows = order[tied]
-    order[tied] = rows[np.lexsort((*(key[rows] for key in reversed(rest)), run))]
+    order[tied] = rows[np.lexsort((*(_ranks(key[rows]) for key in reversed(rest)), run))]
     return order
+
+
+def _ranks(key: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers in the order of the keys: the keys themselves where they are numbers."""
+    return pd.factorize(key, sort=True)[0] if key.dtype == object else key
 
 
 def empty_candidates() -> pd.DataFrame:

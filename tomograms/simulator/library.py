@@ -29,9 +29,7 @@ def built_in_species(particles: Sequence[Particle], voxel_size: float) -> tuple[
     return tuple(_built_in(p.name, voxel_size) for p in particles)
 
 
-def varied_species(
-    particles: Sequence[Particle], voxel_size: float, rng: np.random.Generator
-) -> tuple[Species, ...]:
+def varied_species(particles: Sequence[Particle], voxel_size: float, rng: np.random.Generator) -> tuple[Species, ...]:
     """Return the same, with a variant of each species whose shape is not known well (see `structures.Model`)."""
     known = built_in_species(particles, voxel_size)
     return tuple(

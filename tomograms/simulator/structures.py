@@ -51,10 +51,12 @@ class Domain:
 
 @dataclass(frozen=True)
 class Model:
-    """What a species' beads are made from; the fields are the arguments of `assemble`, and:
+    """What a species' beads are made from.
 
     Attributes
     ----------
+    domains, symmetry, mass, texture, seed
+        See `assemble`.
     doubt
         Standard deviation of the domains' places, Å: what published dimensions leave open. Only for point groups that a
         stretch along x, y or z leaves as they are.
