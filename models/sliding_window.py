@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 
 import numpy as np
@@ -24,24 +24,39 @@ VIEWS: tuple[View, ...] = (
 )
 
 
-def starts(length: int, window: int, overlap: float, step: int) -> list[int]:
-    """Return where an axis' windows begin: multiples of ``step``, evenly spread, the last ending at ``length``."""
-    if window >= length:
-        return [0]
-    count = 1 + int(np.ceil((length - window) / (window * (1 - overlap))))
-    places = np.linspace(0, length - window, count)
-    return sorted({int(step * round(place / step)) for place in places})
-
-
 def blend_weight(shape: Sequence[int]) -> NDArray[np.float32]:
     """Return the ``(z, y, x)`` weight of a window's map voxels: a product of cosine ramps, above 0 everywhere."""
     ramps = [np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 + 1e-3 for n in shape]
     return (ramps[0][:, None, None] * ramps[1][:, None] * ramps[2]).astype(np.float32)
 
 
-def window_grid(shape: Sequence[int], window: Sequence[int], overlap: float, step: int) -> Iterator[tuple[int, ...]]:
-    """Yield the lowest corner of every window."""
-    yield from product(*(starts(n, w, overlap, step) for n, w in zip(shape, window, strict=True)))
+def plan_windows(
+    shape: Sequence[int], largest: Sequence[int], overlap: float, step: int
+) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+    """Return the size of all windows, and the lowest corner of each.
+
+    Along each axis there are as few windows as possible, and they are no larger than these few need, so that little is
+    computed twice.
+
+    Parameters
+    ----------
+    shape
+        Of the volume, (z, y, x), multiples of ``step``.
+    largest
+        Largest window; it is rounded up to a multiple of ``step``.
+    overlap
+        Smallest share of a window that it has in common with the next, give or take ``step``.
+    step
+        Sizes and corners are multiples of it.
+    """
+    sizes, corners = [], []
+    for length, most in zip(shape, largest, strict=True):
+        most = min(-(-most // step) * step, length)
+        count = max(1, int(np.ceil((length - overlap * most) / ((1 - overlap) * most))))
+        size = int(np.ceil(length / (count - (count - 1) * overlap) / step)) * step
+        sizes.append(size)
+        corners.append([int(step * round(place / step)) for place in np.linspace(0, length - size, count)])
+    return tuple(sizes), list(product(*corners))
 
 
 def predict_maps(
@@ -67,7 +82,7 @@ def predict_maps(
     classes
         Channels of the logits.
     window
-        Largest window, (z, y, x); it shrinks to the volume.
+        Largest window, (z, y, x); see `plan_windows`.
     overlap
         Smallest share of a window that it has in common with the next.
     stride
@@ -85,12 +100,12 @@ def predict_maps(
         float16 logits of shape ``(classes, ceil(z/stride), ...)``.
     """
     padded = _pad(volume, [-(-n // multiple) * multiple for n in volume.shape])
-    size = [min(-(-w // multiple) * multiple, n) for w, n in zip(window, padded.shape, strict=True)]
+    size, corners = plan_windows(padded.shape, window, overlap, multiple)
     weight = torch.from_numpy(blend_weight([s // stride for s in size])).to(device)
     coarse = [n // stride for n in padded.shape]
     total = torch.zeros((classes, *coarse), device=device)
     norm = torch.zeros(coarse, device=device)
-    for corner in window_grid(padded.shape, size, overlap, multiple):
+    for corner in corners:
         crop = torch.from_numpy(padded[tuple(slice(a, a + s) for a, s in zip(corner, size, strict=True))])
         if device.type == "cuda":
             crop = crop.pin_memory()

@@ -83,8 +83,8 @@ class UNetSettings:
     strides: tuple[int, ...] = (1, 2, 2)
     residual_units: int = 1
     norm: str = "INSTANCE"
-    window: tuple[int, int, int] = (192, 256, 256)
-    overlap: float = 0.25
+    window: tuple[int, int, int] = (192, 368, 368)
+    overlap: float = 0.125
     views: int = 8
     precision: str = "auto"
 
@@ -96,7 +96,7 @@ FULL = UNetSettings(
     crop=(96, 128, 128),
     fine_rate=2e-3,
     encoder_share=0.3,
-    overlap=0.5,
+    overlap=0.25,
     ema=0.999,
 )
 SHORT = UNetSettings()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.precision import autocast, compute_dtype
-from models.sliding_window import blend_weight, window_grid
+from models.sliding_window import blend_weight, plan_windows
 from models.unet_network import STRIDE
 from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row
@@ -74,10 +74,13 @@ def run(scale: Scale) -> list[Row]:
     image, _ = tomogram(shape)
     settings, multiple = predictor.settings, predictor.network.multiple
     grown = padded(image.volume, multiple)
-    window = [min(-(-w // multiple) * multiple, n) for w, n in zip(settings.window, grown.shape, strict=True)]
-    ours = set(window_grid(grown.shape, window, settings.overlap, multiple))
-    unlike = ours ^ monai_windows(grown.shape, window, settings.overlap)
-    options = {"window": window, "overlap": settings.overlap, "batch": 1}
+    window, corners = plan_windows(grown.shape, settings.window, settings.overlap, multiple)
+    ours = set(corners)
+    # MONAI gets the overlap at which it takes the same windows: ours are spread evenly, so they may overlap more.
+    gaps = [np.diff(sorted({corner[axis] for corner in ours})).max(initial=0) for axis in range(3)]
+    overlap = 1 - max((gap + 0.5) / side for gap, side in zip(gaps, window, strict=True))
+    unlike = ours ^ monai_windows(grown.shape, window, overlap)
+    options = {"window": window, "overlap": overlap, "batch": 1}
     times, results = interleave(
         {
             "ours": lambda: predictor.predict(image).logits,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ensemble.clustering import FusionRule, fuse
 from evaluation.metric import kaggle_score
-from models.sliding_window import window_grid
+from models.sliding_window import plan_windows
 from tests.benchmark.centroids import peaks
 from tests.benchmark.measure import Timing, interleave
 from tests.benchmark.rows import Limit, Row
@@ -48,8 +48,8 @@ def inference(scale: Scale) -> Row:
     )
 
     def computed(shape: tuple[int, ...]) -> int:
-        window = [min(w, n) for w, n in zip(settings.window, shape, strict=True)]
-        return len(list(window_grid(shape, window, settings.overlap, multiple))) * int(np.prod(window))
+        window, corners = plan_windows(shape, settings.window, settings.overlap, multiple)
+        return len(corners) * int(np.prod(window))
 
     notes = {name: computed(image.volume.shape) / image.volume.size for name, image in images.items()}
     return row(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.sliding_window import window_grid
+from models.sliding_window import plan_windows
 from tests.benchmark.inference import monai_way, monai_windows, padded, probabilities
 from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row
@@ -35,8 +35,8 @@ def run(scale: Scale) -> list[Row]:
         repeats=scale.pick(3, 1),
         most=60,
     )
-    window = [min(-(-w // multiple) * multiple, n) for w, n in zip(settings.window, grown.shape, strict=True)]
-    ours = len(list(window_grid(grown.shape, window, settings.overlap, multiple))) * int(np.prod(window))
+    window, corners = plan_windows(grown.shape, settings.window, settings.overlap, multiple)
+    ours = len(corners) * int(np.prod(window))
     theirs = len(monai_windows(grown.shape, [side] * 3, OVERLAP)) * side**3
     keep = tuple(slice(0, n) for n in results["ours"].shape)
     difference = np.abs(probabilities(results["ours"]) - probabilities(results["octopi"][keep]))

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.sliding_window import VIEWS, blend_weight, predict_maps, starts
+from models.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
 
 
 class Pooling(torch.nn.Module):
@@ -44,16 +44,34 @@ def test_windows_and_views_change_nothing_for_a_local_network(shape, views):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.integers(1, 60), st.integers(1, 20), st.sampled_from([0.0, 0.25, 0.5]))
+@given(st.integers(1, 60), st.integers(1, 20), st.sampled_from([0.0, 0.125, 0.25, 0.5]))
 def test_windows_cover_the_axis_and_overlap_enough(blocks, window_blocks, overlap):
-    step, length, window = 8, 8 * blocks, 8 * window_blocks
-    places = starts(length, window, overlap, step)
-    assert places[0] == 0
-    assert places[-1] == max(0, length - window)
+    step, length, largest = 8, 8 * blocks, 8 * window_blocks
+    (size, *others), corners = plan_windows((length, step, step), (largest, step, step), overlap, step)
+    places = [corner[0] for corner in corners]
+    assert others == [step, step] and all(corner[1:] == (0, 0) for corner in corners)
+    assert size <= largest and size % step == 0
+    assert places[0] == 0 and places[-1] + size == length
     assert all(place % step == 0 for place in places)
     gaps = np.diff(places)
-    assert (gaps <= window * (1 - overlap) + step).all()
-    assert (gaps <= window).all()
+    assert (gaps <= size * (1 - overlap) + step).all() and (gaps <= size).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 60), st.integers(2, 20), st.sampled_from([0.0, 0.125, 0.25]))
+def test_no_fewer_windows_would_do(blocks, window_blocks, overlap):
+    length, largest = 8 * blocks, 8 * window_blocks
+    (size, *_), corners = plan_windows((length, 8, 8), (largest, 8, 8), overlap, 8)
+    count = len(corners)
+    assert count == 1 or largest * (count - 1 - (count - 2) * overlap) < length  # one less does not reach the end
+    assert (size - 8) * (count - (count - 1) * overlap) < length  # nor do smaller windows
+
+
+def test_a_full_size_tomogram_takes_four_large_windows():
+    assert plan_windows((184, 632, 632), (192, 368, 368), 0.125, 8) == (
+        (184, 344, 344),
+        [(0, 0, 0), (0, 0, 288), (0, 288, 0), (0, 288, 288)],
+    )
 
 
 def test_blend_weights_are_symmetric_and_positive():
