@@ -15,10 +15,25 @@ from collections.abc import Sequence
 import torch
 from monai.networks.nets import UNet
 from torch import nn
+from torch.nn import functional
 
 STRIDE = 2
 ORIGIN = 0.5
 """Tomogram index of the centre of map voxel 0: the stem's kernel of four is centred between two voxels."""
+
+
+class ClassHead(nn.Conv3d):
+    """``(batch, features, z, y, x)`` -> logits of the classes, ``enlarge`` times as large along each axis."""
+
+    def __init__(self, features: int, classes: int, *, enlarge: int) -> None:
+        super().__init__(features, classes, kernel_size=3, padding=1)
+        self.enlarge = enlarge
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the logits."""
+        if self.enlarge > 1:
+            features = functional.interpolate(features, scale_factor=float(self.enlarge))
+        return super().forward(features)
 
 
 class HalfResolutionUNet(nn.Module):
@@ -59,7 +74,8 @@ class HalfResolutionUNet(nn.Module):
             num_res_units=residual_units,
             norm=norm,
         )
-        self.body.model[2] = nn.Conv3d(2 * channels[0], classes, kernel_size=3, padding=1)
+        below = channels[0] if len(channels) > 2 else channels[1]
+        self.body.model[2] = ClassHead(channels[0] + below, classes, enlarge=strides[0])
         self.multiple = STRIDE
         for stride in strides:
             self.multiple *= stride
