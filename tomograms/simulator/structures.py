@@ -79,15 +79,13 @@ class Model:
         Domains move by ``doubt``, their axes grow or shrink by a fifth, and lumps are drawn anew: a network that learns
         from many variants relies on what they share, which is what is known of the species.
         """
-        domains = tuple(
-            replace(
-                domain,
-                centre=tuple(np.add(domain.centre, rng.normal(0, self.doubt, 3))),
-                axes=tuple(domain.axes * np.exp(rng.normal(0, 0.2, 3))),
-            )
-            for domain in self.domains
-        )
-        other = replace(self, domains=domains, seed=int(rng.integers(2**31))).beads()
+        domains = []
+        for domain in self.domains:
+            (x, y, z), (a, b, c) = domain.centre, domain.axes
+            dx, dy, dz = rng.normal(0, self.doubt, 3)
+            fa, fb, fc = np.exp(rng.normal(0, 0.2, 3))
+            domains.append(replace(domain, centre=(x + dx, y + dy, z + dz), axes=(a * fa, b * fb, c * fc)))
+        other = replace(self, domains=tuple(domains), seed=int(rng.integers(2**31))).beads()
         stretch = np.ptp(self.beads().position, axis=0) / np.ptp(other.position, axis=0)
         return Beads(other.position * stretch, other.weight)
 
