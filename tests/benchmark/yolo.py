@@ -22,41 +22,23 @@ from tomograms.particles import CZII
 from tomograms.tomogram import Tomogram
 
 FASTER = 1.5
-BOXES = 60
-"""Boxes per slice before suppression: an untrained head is shifted until it finds so many."""
 FOUND = 0.8
 
 
-def untrained(settings: Any, tomogram: Tomogram) -> torch.nn.Module:
-    """Return a network with random weights whose class scores pass the threshold at about `BOXES` anchors a slice."""
+def shipped(settings: Any) -> torch.nn.Module:
+    """Return the network with the weights that ship with the project."""
+    from models.initial import SHIPPED
+    from models.weights import fill, load_weights
     from models.yolo_runtime import import_ultralytics
 
     import_ultralytics()
     from ultralytics.nn.tasks import DetectionModel
 
-    torch.manual_seed(0)
     network = DetectionModel(f"{settings.network}.yaml", ch=3, nc=len(CZII), verbose=False)
     network.names = {i: particle.name for i, particle in enumerate(CZII)}
-    frame = canvas(tomogram.volume.shape, settings.zoom)
-    levels = slabs(tomogram.volume, settings.thickness)
-    middle = len(levels) // 2
-    pictures = [image(levels, i, gap=settings.gap, canvas=frame) for i in (middle - 1, middle)]
-    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = 1.0
-        network.train()(pixels)  # sets the running statistics, without which random features fade with depth
-        network.eval()
-        head = network.model[-1]
-        for sequence in head.cv3:  # random class scores hardly differ: spread them
-            sequence[-1].weight *= 5
-        scores = network(pixels)[0][:, 4:]
-        limit = scores.flatten().topk(min(len(pixels) * BOXES, scores.numel() // 4)).values[-1]
-        shift = torch.logit(torch.tensor(settings.confidence)) - torch.logit(limit.clamp(1e-6, 1 - 1e-6))
-        for sequence in head.cv3:
-            sequence[-1].bias += shift
-    return network
+    path = SHIPPED / "yolo" / "weights.safetensors"
+    fill(network, load_weights(path)[0], path)
+    return network.eval()
 
 
 def ultralytics_way(tomogram: Tomogram, network: torch.nn.Module, settings: Any, device: str) -> list[np.ndarray]:
@@ -117,7 +99,7 @@ def run(scale: Scale) -> list[Row]:
     shape = scale.pick(FULL_SHAPE, (4, 96, 96))
     settings = replace(get_member("yolo").presets["short"], views=1)  # as Ultralytics' own
     scene, _ = tomogram(shape)
-    network = untrained(settings, scene)
+    network = shipped(settings)
     labels = np.array([particle.label for particle in CZII], np.int16)
     where = resolve_device(scale.device)
     predictor = YoloPredictor(copy.deepcopy(network), labels, settings, where)
