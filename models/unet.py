@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from models.host_memory import keep_freed_memory
 from models.initial import PRETRAINED, find_initial
 from models.member import Advance, Learner, Watch
 from models.outputs import ClassMaps
@@ -208,6 +209,8 @@ class UNetPredictor:
         self.views = settings.views
         self.classes = classes
         self.device = device
+        if device.type == "cpu":
+            keep_freed_memory()
 
     def predict(self, tomogram: Tomogram) -> ClassMaps:
         """Return the class logits of a normalised tomogram at half its resolution."""
