@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tomograms.particles import Particle
+
 
 @dataclass(frozen=True)
 class TrainingVolume:
@@ -31,6 +33,19 @@ class TrainingVolume:
     centre_labels: NDArray[np.int64]
 
 
+def species_shares(particles: Sequence[Particle]) -> NDArray[np.float64]:  # (label,)
+    """Return how often a crop is drawn for each species, by label: as often as the metric weighs it.
+
+    A species that weighs little or nothing gets half of the smallest weight there is: it is still to be told from the
+    others.
+    """
+    least = min((particle.weight for particle in particles if particle.weight > 0), default=2.0) / 2
+    shares = np.zeros(1 + max((particle.label for particle in particles), default=0))
+    for particle in particles:
+        shares[particle.label] = max(particle.weight, least)
+    return shares
+
+
 def draw_batch(
     volumes: Sequence[TrainingVolume],
     *,
@@ -38,14 +53,15 @@ def draw_batch(
     batch: int,
     stride: int,
     around_picks: float,
+    shares: NDArray[np.float64],  # (label,)
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Return ``batch`` augmented crops and their targets.
 
-    With probability ``around_picks`` a crop holds a pick of a species drawn uniformly from those that occur (so that
-    rare species are seen as often as common ones) at a random place inside it; otherwise it lies anywhere. Each crop
-    is flipped along every axis with probability one half, and turned by 90 degrees about z with probability one half
-    if its sides in y and x are equal.
+    With probability ``around_picks`` a crop holds a pick at a random place inside it; otherwise it lies anywhere. The
+    pick's species is drawn by ``shares`` from those that occur, however many picks of it there are. Each crop is
+    flipped along every axis with probability one half, and turned by 90 degrees about z with probability one half if
+    its sides in y and x are equal.
 
     Returns
     -------
@@ -57,7 +73,7 @@ def draw_batch(
     crops = np.empty((batch, 1, *size), np.float32)
     targets = np.empty((batch, *(s // stride for s in size)), np.uint8)
     for i in range(batch):
-        volume, start = _place(volumes, size, around_picks, rng)
+        volume, start = _place(volumes, size, around_picks, shares, rng)
         low = [s // stride for s in start]
         crop = volume.volume[tuple(slice(stride * a, stride * a + s) for a, s in zip(low, size, strict=True))]
         target = volume.labels[tuple(slice(a, a + s // stride) for a, s in zip(low, size, strict=True))]
@@ -70,13 +86,17 @@ def draw_batch(
 
 
 def _place(
-    volumes: Sequence[TrainingVolume], size: tuple[int, int, int], around_picks: float, rng: np.random.Generator
+    volumes: Sequence[TrainingVolume],
+    size: tuple[int, int, int],
+    around_picks: float,
+    shares: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> tuple[TrainingVolume, NDArray[np.int64]]:
     """Return a volume and the index of the lowest corner of a crop in it."""
     if rng.random() < around_picks:
         species = np.unique(np.concatenate([v.centre_labels for v in volumes]))
         if len(species):
-            label = rng.choice(species)
+            label = rng.choice(species, p=shares[species] / shares[species].sum())
             counts = np.array([np.count_nonzero(v.centre_labels == label) for v in volumes])
             volume = volumes[rng.choice(len(volumes), p=counts / counts.sum())]
             centre = volume.centres[rng.choice(np.flatnonzero(volume.centre_labels == label))]

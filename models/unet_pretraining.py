@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.crops import TrainingVolume
+from models.crops import TrainingVolume, species_shares
 from models.precision import resolve_device
 from models.unet import UNetSettings, initial_weights
 from models.unet_training import Trainer, check_crop, draw, prepare, target_map
@@ -24,7 +24,7 @@ class UNetLearner:
     renew = 10
 
     def __init__(self, settings: UNetSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
-        self.settings, self.particles = settings, particles
+        self.settings, self.particles, self.shares = settings, particles, species_shares(particles)
         initial = initial_weights(settings)
         self.trainer = Trainer(settings, particles, seed, resolve_device(device), initial=initial)
         check_crop(settings.crop, self.trainer.multiple)
@@ -40,7 +40,7 @@ class UNetLearner:
 
     def train_step(self, pool: Sequence[TrainingVolume], *, rng: np.random.Generator, done: float) -> float:
         """See `models.member.Learner.train_step`."""
-        return self.trainer.train_step(*draw(pool, self.settings, rng), done=done)
+        return self.trainer.train_step(*draw(pool, self.settings, self.shares, rng), done=done)
 
     def score(self, tomograms: Sequence[Tomogram], picks: pd.DataFrame) -> dict[str, float]:
         """See `models.member.Learner.score`."""

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import torch
 from monai.losses import TverskyLoss
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
 from models.checkpoint import Part, load_checkpoint, save_checkpoint
-from models.crops import TrainingVolume, draw_batch
+from models.crops import TrainingVolume, draw_batch, species_shares
 from models.curves import write_history
 from models.initial import start_from
 from models.member import Advance, Watch
@@ -59,7 +60,8 @@ def train_unet(
     checkpoint = directory / "checkpoint.pt"
     history: list[dict[str, float]] = trainer.restore(checkpoint)["history"] if checkpoint.exists() else []
     losses: list[float] = []
-    for step, (crops, targets) in _prefetch(volumes, settings, seed, trainer.step, where):
+    shares = species_shares(particles)
+    for step, (crops, targets) in _prefetch(volumes, settings, shares, seed, trainer.step, where):
         losses.append(trainer.train_step(crops, targets, done=(step + 1) / settings.steps))
         advance(step + 1, settings.steps, f"loss {losses[-1]:.3f}")
         if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
@@ -124,7 +126,10 @@ def target_map(
 
 
 def draw(
-    volumes: Sequence[TrainingVolume], settings: UNetSettings, rng: np.random.Generator
+    volumes: Sequence[TrainingVolume],
+    settings: UNetSettings,
+    shares: NDArray[np.float64],  # (label,)
+    rng: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a batch of crops and their targets, as the settings want them; see `draw_batch`."""
     crops, targets = draw_batch(
@@ -133,18 +138,24 @@ def draw(
         batch=settings.batch,
         stride=STRIDE,
         around_picks=settings.around_picks,
+        shares=shares,
         rng=rng,
     )
     return torch.from_numpy(crops), torch.from_numpy(targets)
 
 
 def _prefetch(
-    volumes: Sequence[TrainingVolume], settings: UNetSettings, seed: int, first: int, device: torch.device
+    volumes: Sequence[TrainingVolume],
+    settings: UNetSettings,
+    shares: NDArray[np.float64],
+    seed: int,
+    first: int,
+    device: torch.device,
 ) -> Iterator[tuple[int, tuple[torch.Tensor, torch.Tensor]]]:
     """Yield each step's batch; the next one is drawn while the network works."""
 
     def draw_step(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        pair = draw(volumes, settings, np.random.default_rng([seed, step]))
+        pair = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
         return (pair[0].pin_memory(), pair[1].pin_memory()) if device.type == "cuda" else pair
 
     with ThreadPoolExecutor(1) as pool:

@@ -1,6 +1,7 @@
 import numpy as np
 
-from models.crops import TrainingVolume, draw_batch
+from models.crops import TrainingVolume, draw_batch, species_shares
+from tomograms.particles import CZII, Particle
 
 
 def training_volume(seed: int = 0, shape=(24, 32, 32)) -> TrainingVolume:
@@ -12,7 +13,7 @@ def training_volume(seed: int = 0, shape=(24, 32, 32)) -> TrainingVolume:
 
 
 def draw(rng: np.random.Generator, **changes):
-    arguments = {"size": (8, 12, 12), "batch": 16, "stride": 2, "around_picks": 0.5} | changes
+    arguments = {"size": (8, 12, 12), "batch": 16, "stride": 2, "around_picks": 0.5, "shares": np.ones(5)} | changes
     return draw_batch([training_volume(0), training_volume(1)], rng=rng, **arguments)
 
 
@@ -40,7 +41,13 @@ def test_crops_around_picks_hold_one():
     )
     marked.volume[13, 9, 21] = 1.0
     crops, _ = draw_batch(
-        [marked], size=(8, 12, 12), batch=32, stride=2, around_picks=1.0, rng=np.random.default_rng(0)
+        [marked],
+        size=(8, 12, 12),
+        batch=32,
+        stride=2,
+        around_picks=1.0,
+        shares=np.ones(3),
+        rng=np.random.default_rng(0),
     )
     assert (crops.reshape(32, -1).sum(1) == 1).all()
 
@@ -50,7 +57,23 @@ def test_volumes_without_picks_are_drawn_anywhere():
         np.ones((8, 12, 12), np.float32), np.zeros((4, 6, 6), np.uint8), np.empty((0, 3)), np.empty(0, np.int64)
     )
     crops, targets = draw_batch(
-        [empty], size=(8, 12, 12), batch=2, stride=2, around_picks=1.0, rng=np.random.default_rng(0)
+        [empty], size=(8, 12, 12), batch=2, stride=2, around_picks=1.0, shares=np.ones(1), rng=np.random.default_rng(0)
     )
     assert crops.sum() == crops.size
     assert targets.sum() == 0
+
+
+def test_species_are_drawn_by_their_shares_however_many_picks_they_have():
+    volume = np.zeros((8, 12, 800), np.float32)
+    places = [(4.0, 6.0, 40.0 + 20 * i) for i in range(30)] + [(4.0, 6.0, 760.0)]
+    volume[4, 6, 760] = 1.0
+    marked = TrainingVolume(volume, np.zeros((4, 6, 400), np.uint8), np.array(places), np.array([1] * 30 + [2]))
+    options = {"size": (8, 12, 12), "stride": 2, "around_picks": 1.0, "rng": np.random.default_rng(0)}
+    crops, _ = draw_batch([marked], batch=2000, shares=np.array([0.0, 1.0, 3.0]), **options)
+    assert abs(crops.reshape(2000, -1).max(1).mean() - 0.75) < 0.03
+
+
+def test_shares_follow_the_weights_and_leave_nobody_out():
+    assert list(species_shares(CZII)) == [0, 1, 0.5, 2, 1, 2, 1]
+    assert list(species_shares([Particle("a", 2, 50.0, 0.0)])) == [0, 0, 1]
+    assert list(species_shares([Particle("a", 1, 50.0, 0.1), Particle("b", 2, 50.0, 0.0)])) == [0, 0.1, 0.05]
