@@ -171,6 +171,7 @@ def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Par
     from tomograms.simulator.library import built_in_species, varied_species
     from tomograms.simulator.settings import CZII_LIKE, REFERENCE_VOXEL_SIZE, TRAINING
     from tomograms.simulator.stream import stream_tomograms
+    from tomograms.simulator.structures import built_in
 
     unseen = replace(CZII_LIKE, crowding=(4.0, 4.0))
     known = built_in_species(CZII, REFERENCE_VOXEL_SIZE)
@@ -180,7 +181,8 @@ def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Par
         varied = partial(varied_species, CZII, REFERENCE_VOXEL_SIZE)
         return stream_tomograms(TRAINING, seed, SHAPE, species=varied, start=start, device=device)
 
-    about = {"simulator": asdict(TRAINING), "shape": SHAPE}
+    doubt = {particle.name: built_in(particle.name).doubt for particle in CZII}
+    about = {"simulator": asdict(TRAINING), "doubt": doubt, "shape": SHAPE}
     return source, list(islice(stream, VALIDATION_RUNS)), CZII, about
 
 
