@@ -66,11 +66,11 @@ class UNetSettings:
     epoch_steps: int = 50
     batch: int = 2
     crop: tuple[int, int, int] = (64, 96, 96)
-    around_picks: float = 0.7
+    around_picks: float = 0.9
     radius_fraction: float = 0.5
     tversky_alpha: float = 0.3
     tversky_beta: float = 0.7
-    tversky_share: float = 0.5
+    tversky_share: float = 0.2
     positive_weight: float = 8.0
     init: str = PRETRAINED
     learning_rate: float = 4e-3
