@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from models import pretrain
 from models.pretrain import main
@@ -42,6 +43,18 @@ def test_simulated_tomograms_become_weights_with_a_card(small, tmp_path):
     before = (tmp_path / "unet" / "weights.safetensors").stat().st_mtime_ns
     command("unet", tmp_path)
     assert (tmp_path / "unet" / "weights.safetensors").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("member", "rate"), [("unet", "unet.fine_rate=0"), ("yolo", "yolo.fine_lr0=0")])
+def test_a_training_may_start_from_an_earlier_one(small, tmp_path, member, rate):
+    root = tree(tmp_path / "data", ["A", "B"])
+    command(member, tmp_path / "first", "--data", str(root))
+    command(member, tmp_path / "second", "--data", str(root), "--init", str(tmp_path / "first"), "--set", rate)
+    first, second = (load_weights(tmp_path / run / member / "weights.safetensors")[0] for run in ("first", "second"))
+    learned = [name for name in first if name.endswith(("weight", "bias"))]
+    assert learned and all(torch.equal(first[name], second[name]) for name in learned)
+    card = json.loads((tmp_path / "second" / member / "card.json").read_text())
+    assert (card["started_from"]["steps"], card["started_from"]["started_from"]) == (2, None)
 
 
 def tree(root, runs):
