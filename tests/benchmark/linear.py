@@ -1,7 +1,7 @@
 """Stage ``linear``: twice the volume must not take much more than twice the time.
 
-For inference the volumes hold whole windows along x (1.5 and 3 windows' length: 2 and 4, or 4 and 8 windows), so that
-the table shows cost and not how windows happen to fit; voxels computed per voxel are in the notes.
+For inference the volumes are cut into three and seven windows along x, so that the table shows cost and not how windows
+happen to fit; voxels computed per voxel are in the notes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def inference(scale: Scale) -> Row:
     """Return the row of the U-Net."""
     predictor = unet(scale)
     settings, multiple = predictor.settings, predictor.network.multiple
-    z, y, x = scale.pick((184, 256, 768), (24, 32, 96))
+    z, y, x = scale.pick((184, 256, 1000), (24, 32, 96))
     images = {"once": tomogram((z, y, x))[0], "twice": tomogram((z, y, 2 * x))[0]}
     times, _ = interleave(
         {name: lambda image=image: predictor.predict(image) for name, image in images.items()},
