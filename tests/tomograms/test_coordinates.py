@@ -35,7 +35,7 @@ def test_empty_in_empty_out():
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_rendered_particle_is_found_at_its_sub_voxel_centre(centre, name):
     """The whole convention at once: beads in Å -> voxels -> centre of mass -> Å."""
-    voxel_size, beads = 10.012444, built_in(name)
+    voxel_size, beads = 10.012444, built_in(name).beads()
     volume = from_beads(name, Beads(0.3 * beads.position + centre, beads.weight), voxel_size).density.astype(float)
     grid = np.indices(volume.shape).reshape(3, -1).T - len(volume) // 2
     index = np.average(grid, axis=0, weights=volume.ravel())

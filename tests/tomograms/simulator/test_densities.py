@@ -30,7 +30,7 @@ def test_a_bead_becomes_the_envelope_at_its_place():
 @pytest.mark.parametrize("voxel_size", [10.0, 13.3, 20.0])
 def test_species_keep_mass_and_centre_at_any_voxel_size(voxel_size):
     for species in built_in_species(CZII, voxel_size):
-        assert species.density.sum() == pytest.approx(built_in(species.name).weight.sum(), rel=1e-4)
+        assert species.density.sum() == pytest.approx(built_in(species.name).beads().weight.sum(), rel=1e-4)
         assert np.abs(centroid(species.density)).max() < 0.02
         assert len(species.density) % 2 == 0 and np.abs(species.density[0]).max() < 0.05 * species.density.max()
 

@@ -22,7 +22,7 @@ def true_density(scene):
     """The beads of every particle, turned and placed, each shared among the eight voxels around it."""
     density = np.zeros(scene.shape)
     for species, poses in zip(scene.species, scene.poses, strict=True):
-        beads = built_in(species.name)
+        beads = built_in(species.name).beads()
         for centre, turn in zip(poses.position, poses.rotation, strict=True):
             index = centre + (beads.position @ turn.T)[:, ::-1] / scene.voxel_size
             low = np.floor(index).astype(int)
