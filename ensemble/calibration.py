@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensemble.clustering import cluster
+from ensemble.logistic import smoothed_targets
 from ensemble.points import codes
 from evaluation.matching import DISTANCE, positions
 from tomograms.particles import Particle
@@ -113,17 +114,36 @@ def label_hits(truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle
     """
     truth = truth[truth["particle_type"] == particle.name].sort_values(["experiment", "z", "y", "x"])
     experiments = sorted({*truth["experiment"], *candidates["experiment"]})
-    order = np.argsort(-candidates["score"].to_numpy(np.float64), kind="stable")
-    found, true = len(candidates), len(truth)
+    return first_hits(
+        positions(candidates),
+        codes(candidates["experiment"], experiments),
+        candidates["score"].to_numpy(np.float64),
+        positions(truth),
+        codes(truth["experiment"], experiments),
+        reach=DISTANCE * particle.radius,
+    )
+
+
+def first_hits(
+    position: NDArray[np.float64],  # (n, 3) Å
+    experiment: NDArray[np.int64],  # (n,)
+    score: NDArray[np.float64],  # (n,)
+    true_position: NDArray[np.float64],  # (m, 3) Å
+    true_experiment: NDArray[np.int64],  # (m,)
+    *,
+    reach: float,
+) -> Hits:
+    """Return which places are hits, best score first (on ties the earlier row); see `label_hits`."""
+    order = np.argsort(-score, kind="stable")
+    found, true = len(position), len(true_position)
     # Truth takes part as a second member whose rows come last: it never seeds before a candidate could take it.
-    position = np.concatenate([positions(candidates)[order], positions(truth)])
-    group = [codes(candidates["experiment"], experiments)[order], codes(truth["experiment"], experiments)]
-    member = np.repeat([0, 1], [found, true])
-    seed = cluster(position, member, np.concatenate(group), np.ones(found + true), radius=DISTANCE * particle.radius)
+    both = np.concatenate([position[order], true_position])
+    group = np.concatenate([experiment[order], true_experiment])
+    seed = cluster(both, np.repeat([0, 1], [found, true]), group, np.ones(found + true), radius=reach)
     taken = found + np.flatnonzero(seed[found:] < found)
     by = seed[taken]
     distance = np.full(found, np.nan)
-    distance[order[by]] = np.sqrt(((position[by] - position[taken]) ** 2).sum(axis=1))
+    distance[order[by]] = np.sqrt(((both[by] - both[taken]) ** 2).sum(axis=1))
     return Hits(~np.isnan(distance), distance)
 
 
@@ -200,8 +220,7 @@ def _platt(value: NDArray[np.float64], label: NDArray[np.bool_]) -> tuple[float,
     if hits and misses and value.std() > 0:
         from sklearn.linear_model import LogisticRegression
 
-        # A smoothed target t is a hit of weight t beside a miss of weight 1 - t.
-        target = np.where(label, (hits + 1) / (hits + 2), 1 / (misses + 2))
+        target = smoothed_targets(label)  # a target t is a hit of weight t beside a miss of weight 1 - t
         model = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000)
         both = np.concatenate([value, value])[:, None]
         model.fit(both, np.repeat([1, 0], len(value)), sample_weight=np.concatenate([target, 1 - target]))

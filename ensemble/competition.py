@@ -1,20 +1,22 @@
 """Competition: one place holds one particle, so species that are found at the same place share its probability.
 
 Each species is calibrated on its own, against everything else. Where a thyroglobulin is all but certain, a candidate
-for beta-galactosidase is most likely that thyroglobulin, whatever its own score says. Nothing is suppressed: of two
-species that are equally likely both keep half, far above any threshold that beta = 4 asks for, and no candidate is
-removed.
+for beta-galactosidase is most likely that thyroglobulin, whatever its own score says. How much it matters is learned.
+Nothing is suppressed: of two species that are equally likely both keep about half, far above any threshold that
+beta = 4 asks for, and no candidate is removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ensemble.calibration import DECIMALS
+from ensemble.calibration import DECIMALS, label_hits
+from ensemble.logistic import fit_logistic
 from ensemble.points import codes
 from evaluation.matching import DISTANCE, pairs_within, positions
 from postproc.candidates import in_order
@@ -24,15 +26,43 @@ CONTENDER = 0.01
 """Probability from which on a candidate weighs against other species: a smaller one changes theirs by at most 1 %."""
 CERTAIN = 0.999
 """Probability above which it weighs no more: what was calibrated on a hundred particles is not surer than that."""
+SPREAD = 0.7
+"""Prior standard deviation of a contest's coefficients about 1."""
+LEAST = 0.01
+"""Smallest coefficient of a candidate's own odds."""
+COEFFICIENT_DECIMALS = 6
+"""Contests are rounded, so that another machine's exp and log give the same tables."""
 
 
-def compete(table: pd.DataFrame, particles: Sequence[Particle]) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Contest:
+    """What one species makes of its rivals: how its own odds, and those of other species at the place, count.
+
+    With odds o of a candidate and o_k of the likeliest candidate of every other species at its place, the score becomes
+    the sigmoid of ``own x log o - rivals x log(1 + sum of o_k) + intercept``. The default is the odds' share,
+    o / (1 + o + sum of o_k): exactly one of these species, or none, is there, and each one's odds against nothing are
+    what they are alone.
+
+    Attributes
+    ----------
+    own
+        Above 0, so that candidates without rivals keep their order.
+    rivals
+        At least 0: a rival never speaks for a candidate.
+    intercept
+        0 by default.
+    """
+
+    own: float = 1.0
+    rivals: float = 1.0
+    intercept: float = 0.0
+
+
+def compete(table: pd.DataFrame, particles: Sequence[Particle], contests: Mapping[str, Contest]) -> pd.DataFrame:
     """Return the candidates with what their species is likely to be, given what else was found there.
 
-    With odds o of the candidate and o_k of the likeliest candidate of every other species at its place, the score
-    becomes o / (1 + o + sum of o_k): exactly one of these species, or none, is there, and each one's odds against
-    nothing are what they are alone. Candidates of two species are at one place when they are not further apart than
-    the mean of the two distances within which the metric takes them for hits.
+    Candidates of two species are at one place when they are not further apart than the mean of the two distances within
+    which the metric takes them for hits.
 
     Parameters
     ----------
@@ -40,12 +70,65 @@ def compete(table: pd.DataFrame, particles: Sequence[Particle]) -> pd.DataFrame:
         Candidates of one member, scores as probabilities.
     particles
         Every species; also those that are not scored (weight 0) compete. Candidates of others are left as they are.
+    contests
+        By species.
 
     Returns
     -------
     pd.DataFrame
         In the total order, which the new scores change.
     """
+    own, against = _log_odds(table, particles)
+    score = table["score"].to_numpy(np.float64).copy()
+    species = codes(table["particle_type"], [particle.name for particle in particles])
+    for label, particle in enumerate(particles):
+        rows, contest = np.flatnonzero(species == label), contests[particle.name]
+        value = contest.own * own[rows] - contest.rivals * against[rows] + contest.intercept
+        score[rows] = np.exp(-np.logaddexp(0.0, -value))
+    return in_order(table.assign(score=np.round(score, DECIMALS)))
+
+
+def fit_contests(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[Particle]) -> dict[str, Contest]:
+    """Return every species' contest, learned from which candidates are hits.
+
+    Where two species are taken for each other (beta-galactosidase and thyroglobulin), a rival says more than its odds;
+    where they crowd without being confused, less. A normal prior about the odds' share (`SPREAD`) holds where few
+    candidates have rivals.
+
+    Parameters
+    ----------
+    truth
+        ``experiment, particle_type, x, y, z`` (Å) of the tuning runs.
+    table
+        Their candidates, as for `compete`.
+    particles
+        Every species.
+    """
+    own, against = _log_odds(table, particles)
+    names = table["particle_type"].to_numpy(object)
+    contests = {}
+    for particle in particles:
+        rows = np.flatnonzero(names == particle.name)
+        hit = label_hits(truth, table.iloc[rows].reset_index(drop=True), particle).label
+        if not hit.any() or hit.all():
+            contests[particle.name] = Contest()
+            continue
+        coefficients, intercept = fit_logistic(
+            np.column_stack([own[rows], -against[rows]]),
+            hit,
+            prior=np.ones(2),
+            precision=np.eye(2) / SPREAD**2,
+            least=np.array([LEAST, 0.0]),
+        )
+        values = np.round([*coefficients, intercept], COEFFICIENT_DECIMALS)
+        contests[particle.name] = Contest(*values.tolist())
+    return contests
+
+
+def _log_odds(
+    table: pd.DataFrame, particles: Sequence[Particle]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (rows,), (rows,)
+    """Return log o of every candidate, and log(1 + sum of o_k) of its rivals, 0 without any."""
     species = codes(table["particle_type"], [particle.name for particle in particles])
     place, place_of = pd.factorize(table["experiment"], sort=True)
     reach = DISTANCE * np.array([particle.radius for particle in particles])
@@ -65,9 +148,7 @@ def compete(table: pd.DataFrame, particles: Sequence[Particle]) -> pd.DataFrame:
     near &= species[rival] != species[row]
     rival, row = rival[near], row[near]
     weight = np.minimum(odds[rival], CERTAIN / (1 - CERTAIN))
-    against = _sum_of_best(row, species[rival], weight, len(table), len(particles))
-    score = np.where(against > 0, odds / (1 + odds + against), table["score"].to_numpy(np.float64))
-    return in_order(table.assign(score=np.round(score, DECIMALS)))
+    return np.log(odds), np.log1p(_sum_of_best(row, species[rival], weight, len(table), len(particles)))
 
 
 def _sum_of_best(
@@ -85,6 +166,6 @@ def _sum_of_best(
 
 
 def _odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p / (1 - p), kept finite."""
-    clipped = np.clip(probability, 0.0, 1 - 10.0**-DECIMALS)
+    """Return p / (1 - p), kept finite and above 0."""
+    clipped = np.clip(probability, 10.0**-DECIMALS, 1 - 10.0**-DECIMALS)
     return clipped / (1 - clipped)

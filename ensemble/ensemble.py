@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
-from ensemble.competition import compete
+from ensemble.competition import Contest, compete
 from ensemble.points import codes
 from evaluation import thresholds as thresholds_record
 from evaluation.residuals import shift
@@ -45,9 +45,9 @@ class Ensemble:
         Species -> weights, radius and localisation variances.
     fused
         Species -> calibration of the fused score.
-    contested
-        Species -> calibration of the score that is left after competition with the other species; empty where they do
-        not compete (see `ensemble.competition`).
+    contests
+        Species -> what it makes of other species at its place; empty where they do not compete (see
+        `ensemble.competition`).
     thresholds
         Species -> lowest fused, calibrated score that is reported; inf for none.
     swept, theory
@@ -61,7 +61,7 @@ class Ensemble:
     calibrations: Mapping[str, Mapping[str, Calibration]]
     fusions: Mapping[str, FusionRule]
     fused: Mapping[str, Calibration]
-    contested: Mapping[str, Calibration]
+    contests: Mapping[str, Contest]
     thresholds: Mapping[str, float]
     swept: Mapping[str, float]
     theory: Mapping[str, float]
@@ -83,7 +83,7 @@ class Ensemble:
         _refuse_several_models(candidates)
         weighed = weigh(shift(candidates, self.corrections), self.calibrations)
         fused = rescore(fuse(weighed, self.particles, rules=self.fusions), self.fused)
-        return rescore(compete(fused, self.particles), self.contested) if self.contested else fused
+        return compete(fused, self.particles, self.contests) if self.contests else fused
 
     def predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return the fused candidates that reach their species' threshold; see `apply`."""
@@ -110,7 +110,7 @@ class Ensemble:
                     "variance": dict(fusion.variance),
                     "calibration": {m: c.to_record() for m, c in self.calibrations[name].items()},
                     "fused_calibration": self.fused[name].to_record(),
-                    "contested_calibration": self.contested[name].to_record() if self.contested else None,
+                    "contest": asdict(self.contests[name]) if self.contests else None,
                     "threshold": limits[name],
                     "swept_threshold": swept[name],
                     "theory_threshold": self.theory[name],
@@ -130,11 +130,7 @@ class Ensemble:
             {n: {m: Calibration.from_record(c) for m, c in r["calibration"].items()} for n, r in rules.items()},
             {n: FusionRule(r["weights"], float(r["radius_fraction"]), r["variance"]) for n, r in rules.items()},
             {n: Calibration.from_record(r["fused_calibration"]) for n, r in rules.items()},
-            {
-                n: Calibration.from_record(r["contested_calibration"])
-                for n, r in rules.items()
-                if r["contested_calibration"] is not None
-            },
+            {n: Contest(**r["contest"]) for n, r in rules.items() if r["contest"] is not None},
             thresholds_record.from_record({n: r["threshold"] for n, r in rules.items()}),
             thresholds_record.from_record({n: r["swept_threshold"] for n, r in rules.items()}),
             {n: float(r["theory_threshold"]) for n, r in rules.items()},

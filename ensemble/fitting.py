@@ -10,11 +10,11 @@ import pandas as pd
 
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
-from ensemble.competition import compete
+from ensemble.competition import Contest, compete, fit_contests
 from ensemble.ensemble import Ensemble, rescore, weigh
 from ensemble.landscape import Landscape
 from ensemble.points import codes, to_points
-from ensemble.tuning import Tuning, default_rule, tune
+from ensemble.tuning import Tuning, equal_rule, tune
 from evaluation.matching import positions
 from evaluation.metric import BETA
 from evaluation.residuals import measure_residuals, shift
@@ -66,23 +66,23 @@ def fit_ensemble(
     for particle in particles:
         calibrations[particle.name], variance = measure(truth, candidates, particle, names)
         if tuning is None:
-            fusions[particle.name] = default_rule(names, variance)
+            fusions[particle.name] = equal_rule(names, variance)
             continue
         rows = weigh(candidates, {particle.name: calibrations[particle.name]})
         fusions[particle.name], study = tune(make_landscape(truth, rows, particle, variance), names, tuning)
         if study is not None and studies is not None:
             studies[particle.name] = study
     fused = fuse(weigh(candidates, calibrations), particles, rules=fusions)
-    second = {particle.name: _calibration(truth, fused, particle, logit=False) for particle in particles}
-    scored, third = rescore(fused, second), {}
+    second = {particle.name: _calibration(truth, fused, particle) for particle in particles}
+    scored = rescore(fused, second)
+    contests: dict[str, Contest] = {}
     if competing:
-        scored = compete(scored, particles)
-        third = {particle.name: _calibration(truth, scored, particle, logit=True) for particle in particles}
-        scored = rescore(scored, third)
+        contests = fit_contests(truth, scored, particles)
+        scored = compete(scored, particles, contests)
     cuts = {particle.name: fit_threshold(sweep(truth, scored, particle)) for particle in particles}
     used, swept, theory = ({name: cut[part] for name, cut in cuts.items()} for part in range(3))
     return Ensemble(
-        tuple(names), tuple(particles), corrections, calibrations, fusions, second, third, used, swept, theory
+        tuple(names), tuple(particles), corrections, calibrations, fusions, second, contests, used, swept, theory
     )
 
 
@@ -138,7 +138,7 @@ def make_landscape(
     )
 
 
-def _calibration(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle, *, logit: bool) -> Calibration:
-    """Return the calibration of one species' scores in the fused list."""
+def _calibration(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle) -> Calibration:
+    """Return the calibration of one species' evidence in the fused list."""
     rows = table[table["particle_type"] == particle.name].reset_index(drop=True)
-    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label, logit=logit)
+    return fit_calibration(rows["score"].to_numpy(np.float64), label_hits(truth, rows, particle).label, logit=False)

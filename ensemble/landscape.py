@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ensemble.calibration import first_hits
 from ensemble.clustering import cluster, merge
 from ensemble.points import Points
 from evaluation.matching import DISTANCE, pairs_within
@@ -90,6 +91,32 @@ class Landscape:
             self._cumulative(fused.score, fused.experiment, threshold),
             np.bincount(self.truth_experiment, minlength=self.experiments),
         )
+
+    def findings(self, radius_fraction: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return what each member says of every cluster of all members, and which clusters are hits.
+
+        Returns
+        -------
+        evidence
+            ``(cluster, member)``, 0 where a member saw nothing.
+        hit
+            ``(cluster,)``: the first on a true particle when all members count alike.
+        """
+        members = len(self.variance)
+        clusters = self._clusters((True,) * members, radius_fraction)
+        seeds, inverse = np.unique(clusters.seed, return_inverse=True)
+        evidence = np.zeros((len(seeds), members))
+        evidence[inverse.reshape(-1), clusters.points.member] = clusters.points.score
+        fused = merge(clusters.points, clusters.seed, weight=np.ones(members), variance=self.variance)
+        hits = first_hits(
+            fused.position,
+            fused.experiment,
+            fused.score,
+            self.truth_position,
+            self.truth_experiment,
+            reach=DISTANCE * self.particle.radius,
+        )
+        return evidence, hits.label
 
     def _cumulative(
         self, score: NDArray[np.float64], experiment: NDArray[np.int64], threshold: NDArray[np.float64]

@@ -1,7 +1,8 @@
 """Tuning: each species is its own small Optuna study over member weights and cluster radius.
 
-A trial's threshold is found exactly by a sweep. Where the whole grid has at most as many points as there are trials,
-each point is tried once; otherwise TPE proposes. Studies run in memory and can be stored afterwards.
+The start is what stacking learned (`ensemble.stacking`); trials change it by factors. A trial's threshold is found
+exactly by a sweep. Where the whole grid has at most as many points as there are trials, each point is tried once;
+otherwise TPE proposes. Studies run in memory and can be stored afterwards.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 
 from ensemble.clustering import FusionRule
 from ensemble.landscape import Landscape, Sweep
+from ensemble.stacking import stacked_weights
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
 LEVELS = (0.0, 0.25, 0.5, 1.0)
-"""Weights that are tried: only ratios count, so halving steps, and 0 drops the member."""
+"""Factors on the stacked weights that are tried: only ratios count, so halving steps, and 0 drops the member."""
 FRACTIONS = (0.5, 0.75, 1.0)
 """Cluster radii that are tried, in particle radii. Below half a radius, the metric's own tolerance, two members' views
 of one particle stay apart as duplicates; above one radius true neighbours of a species are near."""
@@ -49,7 +51,7 @@ class Tuning:
     seed: int = 8620
 
 
-def default_rule(members: Sequence[str], variance: Mapping[str, float]) -> FusionRule:
+def equal_rule(members: Sequence[str], variance: Mapping[str, float]) -> FusionRule:
     """Return equal weights and the default radius."""
     return FusionRule(dict.fromkeys(members, 1.0), DEFAULT_FRACTION, dict(variance))
 
@@ -58,7 +60,7 @@ def default_rule(members: Sequence[str], variance: Mapping[str, float]) -> Fusio
 class Objective:
     """What tuning maximises: a cautious F-beta.
 
-    With few runs the rule that is best on them owes much to luck, so a rule must beat the default (equal weights, the
+    With few runs the rule that is best on them owes much to luck, so a rule must beat the default (stacked weights, the
     default radius) beyond it: its value is F-beta at its best threshold, minus `CAUTION` standard errors (jackknife
     over runs) of its difference to the default, minus what `PICKS` true particles are worth. The default loses neither.
 
@@ -96,9 +98,9 @@ def _best(sweep: Sweep, multiplicity: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def grid(members: Sequence[str]) -> list[dict[str, float]]:
-    """Return every distinct trial, equal weights and the default radius first.
+    """Return every distinct trial, all factors 1 and the default radius first.
 
-    The largest weight is 1, since only ratios count, and a single member has no radius to choose.
+    The largest factor is 1, since only ratios count, and a single member has no radius to choose.
     """
     fractions = sorted(FRACTIONS, key=lambda fraction: (abs(fraction - DEFAULT_FRACTION), fraction))
     weights = [w for w in product(sorted(LEVELS, reverse=True), repeat=len(members)) if max(w) == max(LEVELS)]
@@ -121,26 +123,31 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
     Returns
     -------
     tuple
-        The default rule and no study where the tuning runs have no true particle or no candidate.
+        Equal weights, the default radius and no study where the tuning runs have no true particle or no candidate.
     """
     variance = {member: float(v) for member, v in zip(members, landscape.variance, strict=True)}
     if not len(landscape.points) or not len(landscape.truth_position):
-        return default_rule(members, variance), None
+        return equal_rule(members, variance), None
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    objective = Objective.of(landscape.sweep(np.ones(len(members)), DEFAULT_FRACTION))
+    base = stacked_weights(*landscape.findings(DEFAULT_FRACTION))
+    objective = Objective.of(landscape.sweep(base, DEFAULT_FRACTION))
     known: dict[tuple[float, ...], float] = {}
+
+    def scaled(levels: Sequence[float]) -> NDArray[np.float64]:
+        weight = np.array(levels) * base
+        return weight / (weight.max() or 1.0)
 
     def evaluate(trial: Trial) -> float:
         levels = [float(trial.suggest_categorical(f"weight_{member}", LEVELS)) for member in members]
         fraction = float(trial.suggest_categorical("radius", FRACTIONS))
-        if not max(levels) > 0:
+        weight = scaled(levels)
+        if not weight.any():
             raise optuna.TrialPruned("every weight is 0")
-        weight = np.array(levels) / max(levels)
         key = (*weight, fraction if np.count_nonzero(weight) > 1 else DEFAULT_FRACTION)
         if key not in known:
-            is_default = bool((weight == weight[0]).all()) and key[-1] == DEFAULT_FRACTION
+            is_default = bool((weight == base).all()) and key[-1] == DEFAULT_FRACTION
             known[key] = objective(landscape.sweep(weight, key[-1]), is_default=is_default)
         return known[key]
 
@@ -151,8 +158,7 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
         study.enqueue_trial(point)
     study.optimize(evaluate, n_trials=len(points) if whole else tuning.trials)
     best = study.best_trial.params
-    levels = {member: float(best[f"weight_{member}"]) for member in members}
-    weights = {member: level / max(levels.values()) for member, level in levels.items()}
+    weights = dict(zip(members, scaled([best[f"weight_{member}"] for member in members]).tolist(), strict=True))
     return FusionRule(weights, float(best["radius"]), variance), study
 
 

@@ -57,7 +57,7 @@ def test_file_holds_what_was_fitted_and_to_what(built):
     assert record["ensemble"]["members"] == ["unet", "yolo"]
     rule = record["ensemble"]["rules"]["hard"]
     assert {"weights", "radius_fraction", "variance", "calibration", "fused_calibration", "threshold"} <= set(rule)
-    assert rule["contested_calibration"]["slope"] > 0
+    assert rule["contest"]["own"] > 0 and rule["contest"]["rivals"] >= 0
     assert [fold["held_out"] for fold in record["folds"]] == [[name] for name in held_out(run)]
     assert set(record["scores"]) == {
         *("unet", "yolo", "equal weights", "no competition", "mean probability", "suppression", "rank average"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.competition import CERTAIN, CONTENDER, compete
+from ensemble.competition import CERTAIN, CONTENDER, Contest, compete, fit_contests
 from postproc.candidates import COLUMNS, concatenate, empty_candidates, make_candidates
 from tomograms.particles import Particle
 
@@ -14,6 +14,7 @@ BALL = Particle("ball", 1, 10.0, 1.0)
 ROD = Particle("rod", 2, 30.0, 0.0)  # not scored, but it competes
 SHELL = Particle("shell", 3, 20.0, 2.0)
 SPECIES = (BALL, ROD, SHELL)
+SHARE = {particle.name: Contest() for particle in SPECIES}
 
 
 def one(species, x, score, experiment="TS"):
@@ -21,7 +22,7 @@ def one(species, x, score, experiment="TS"):
 
 
 def scores(*tables):
-    result = compete(concatenate(list(tables)), SPECIES)
+    result = compete(concatenate(list(tables)), SPECIES, SHARE)
     return {(row.experiment, row.particle_type, row.x): row.score for row in result.itertuples()}
 
 
@@ -95,7 +96,7 @@ def test_equals_the_definition_row_by_row(rows):
         odds = own / (1 - own)
         expected.append(odds / (1 + odds + sum(against.values())) if against else row.score)
     key = ["experiment", "particle_type", "z", "y", "x", "score"]
-    found = compete(table, SPECIES).sort_values(key, ignore_index=True)
+    found = compete(table, SPECIES, SHARE).sort_values(key, ignore_index=True)
     expected = table.assign(score=expected).sort_values(key, ignore_index=True)
     np.testing.assert_allclose(found["score"], expected["score"], atol=1e-9)
     assert found[COLUMNS[:5]].equals(expected[COLUMNS[:5]])
@@ -107,11 +108,53 @@ def test_order_of_rows_and_species_changes_no_bit(rows, random):
     table = table_of(rows)
     order = list(range(len(table)))
     random.shuffle(order)
-    other = compete(table.iloc[order].reset_index(drop=True), SPECIES)
-    pd.testing.assert_frame_equal(compete(table, SPECIES), other, check_exact=True)
-    pd.testing.assert_frame_equal(compete(table, SPECIES), compete(table, SPECIES[::-1]), check_exact=False)
+    other = compete(table.iloc[order].reset_index(drop=True), SPECIES, SHARE)
+    pd.testing.assert_frame_equal(compete(table, SPECIES, SHARE), other, check_exact=True)
+    pd.testing.assert_frame_equal(
+        compete(table, SPECIES, SHARE), compete(table, SPECIES[::-1], SHARE), check_exact=False
+    )
 
 
 def test_nothing_in_nothing_out():
-    result = compete(empty_candidates(), SPECIES)
+    result = compete(empty_candidates(), SPECIES, SHARE)
     assert list(result.columns) == COLUMNS and len(result) == 0
+
+
+def test_contest_is_the_stated_formula():
+    table = concatenate([one("ball", 0, 0.5), one("rod", 0, 0.75), one("shell", 500, 0.9)])
+    contests = {**SHARE, "ball": Contest(own=2.0, rivals=0.5, intercept=-1.0), "shell": Contest(own=2.0)}
+    result = compete(table, SPECIES, contests).set_index("particle_type")["score"]
+    value = 2.0 * np.log(1.0) - 0.5 * np.log(1 + 3) - 1.0
+    assert result["ball"] == pytest.approx(1 / (1 + np.exp(-value)))
+    assert result["rod"] == pytest.approx(3 / (1 + 3 + 1))
+    assert result["shell"] == pytest.approx(81 / 82)  # alone at its place: its own odds, squared
+
+
+def crowd(confused, count=60):
+    """Truth, and balls that each have a rod beside them: false where ``confused``, else as often right as not."""
+    truth, found = [], []
+    for i in range(count):
+        x = 200.0 * i
+        found += [one("ball", x, 0.5), one("ball", x + 100, 0.5)]  # the second one is alone
+        true = i % 2 == 0 and not confused
+        found += [one("rod", x, 0.6)]
+        truth += [one("ball", x, 1.0)] if true else []
+        truth += [one("ball", x + 100, 1.0)] if i % 2 == 0 else []
+    return concatenate(truth), concatenate(found)
+
+
+def test_rivals_that_are_always_right_count_more_than_those_that_say_nothing():
+    learned = {confused: fit_contests(*crowd(confused), SPECIES)["ball"] for confused in (False, True)}
+    assert learned[False].rivals < 0.3 < 1.0 < learned[True].rivals
+
+
+def test_nothing_to_learn_is_the_share_of_odds():
+    truth, found = crowd(confused=True)
+    assert fit_contests(truth, found, SPECIES)["shell"] == Contest()
+    assert fit_contests(truth.iloc[:0], found, SPECIES) == SHARE
+
+
+@pytest.mark.parametrize("confused", [False, True])
+def test_contests_do_not_depend_on_the_order_of_species(confused):
+    truth, found = crowd(confused)
+    assert fit_contests(truth, found, SPECIES) == fit_contests(truth, found, SPECIES[::-1])

@@ -171,14 +171,14 @@ def test_without_competition_nothing_is_contested(data):
     members = sorted(candidates["member"].unique())
     apart = fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=None, competing=False)
     together = fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=None)
-    assert not apart.contested and set(together.contested) == {particle.name for particle in PAIR}
+    assert not apart.contests and set(together.contests) == {particle.name for particle in PAIR}
     assert apart.fused == together.fused  # competition comes after it
     assert Ensemble.from_record(apart.to_record()) == apart
     pd.testing.assert_frame_equal(apart.apply(candidates), rescored_only(together, candidates))
 
 
 def rescored_only(ensemble, candidates):
-    return replace(ensemble, contested={}).apply(candidates)
+    return replace(ensemble, contests={}).apply(candidates)
 
 
 def test_a_likelier_species_at_the_same_place_lowers_the_score(fitted):

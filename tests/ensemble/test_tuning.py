@@ -8,13 +8,14 @@ import pytest
 
 from ensemble.landscape import Landscape
 from ensemble.points import Points
+from ensemble.stacking import stacked_weights
 from ensemble.tuning import (
     CAUTION,
     DEFAULT_FRACTION,
     PICKS,
     Objective,
     Tuning,
-    default_rule,
+    equal_rule,
     grid,
     store_studies,
     tune,
@@ -35,14 +36,16 @@ def test_grid_holds_each_rule_once_and_the_default_first():
 def test_best_trial_is_the_best_of_the_grid(problem):
     *_, landscape = problem
     rule, study = tune(landscape, ["unet", "yolo"], Tuning(trials=100))
-    objective = Objective.of(landscape.sweep(np.ones(2), DEFAULT_FRACTION))
+    base = stacked_weights(*landscape.findings(DEFAULT_FRACTION))
+    objective = Objective.of(landscape.sweep(base, DEFAULT_FRACTION))
+    factors = [(np.array([p["weight_unet"], p["weight_yolo"]]), p["radius"]) for p in grid(["unet", "yolo"])]
     values = [
-        objective(landscape.sweep(np.array([p["weight_unet"], p["weight_yolo"]]), p["radius"]), is_default=not number)
-        for number, p in enumerate(grid(["unet", "yolo"]))
+        objective(landscape.sweep(base * factor, radius), is_default=not number)
+        for number, (factor, radius) in enumerate(factors)
     ]
     assert len(study.trials) == len(values) and study.best_value == max(values)
     weight = np.array([rule.weights["unet"], rule.weights["yolo"]])
-    is_default = rule.weights == {"unet": 1.0, "yolo": 1.0} and rule.radius_fraction == DEFAULT_FRACTION
+    is_default = bool((weight == base).all()) and rule.radius_fraction == DEFAULT_FRACTION
     assert objective(landscape.sweep(weight, rule.radius_fraction), is_default=is_default) == study.best_value
 
 
@@ -99,7 +102,7 @@ def test_nothing_to_tune_gives_the_default_and_no_study():
     landscape = Landscape(
         HARD, Points(np.empty((0, 3)), np.empty(0), none, none), np.empty((0, 3)), none, 7, np.ones(2)
     )
-    assert tune(landscape, ["a", "b"], Tuning()) == (default_rule(["a", "b"], {"a": 1.0, "b": 1.0}), None)
+    assert tune(landscape, ["a", "b"], Tuning()) == (equal_rule(["a", "b"], {"a": 1.0, "b": 1.0}), None)
 
 
 def test_stored_studies_are_read_again_and_replaced(problem, tmp_path):

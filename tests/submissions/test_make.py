@@ -223,7 +223,7 @@ def test_a_member_without_weight_is_not_predicted(project):
 def test_a_missing_member_is_no_vote_against(project):
     run = project.run
     # Without competition: there, a species that gains takes from the others at its place.
-    ensemble = replace(load_ensemble(run.path / "ensemble.json"), contested={})
+    ensemble = replace(load_ensemble(run.path / "ensemble.json"), contests={})
     one = run.candidates(["maps"])
     alone, outvoted = restrict(ensemble, ["maps"]).apply(one), ensemble.apply(one)
     place = ["experiment", "particle_type", "z", "y", "x"]
