@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -249,8 +250,9 @@ class Trainer:
         return share * self.tversky(logits, targets[:, None]) + (1 - share) * entropy
 
     def watch_dice(self, tomogram: Tomogram, targets: np.ndarray, particles: Sequence[Particle]) -> dict[str, float]:
-        """Return the Dice of the average's argmax on the held-out tomogram, per species and their mean."""
-        maps = UNetPredictor(self.average, self.settings, self.classes, self.device).predict(tomogram)
+        """Return the Dice of the average's argmax on the held-out tomogram in one view, per species and their mean."""
+        settings = replace(self.settings, views=1)
+        maps = UNetPredictor(self.average, settings, self.classes, self.device).predict(tomogram)
         found = maps.logits.argmax(0)
         dice = {}
         for particle in particles:
