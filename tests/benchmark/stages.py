@@ -14,6 +14,7 @@ STAGES = {
     "training": "U-Net training steps against a MONAI dictionary pipeline with a DataLoader",
     "yolo": "YOLO slicing and prediction against Ultralytics' predict over PNG files",
     "centroids": "centroids from class maps against labels and centres of mass",
+    "fusion": "fusing a test set against a greedy loop with KD-trees; nested tuning",
     "metric": "the metric against KD-tree loops",
     "sweep": "exact threshold sweep against a grid",
     "reading": "reading and normalising a volume against reading it",
