@@ -65,7 +65,7 @@ class YoloSettings:
     init: str = PRETRAINED
     thickness: int = 1
     step: int = 1
-    predict_step: int = 1
+    predict_step: int = 2
     gap: int = 2
     zoom: float = 1.0
     label_fraction: float = 0.5

@@ -97,7 +97,7 @@ def run(scale: Scale) -> list[Row]:
     from models.yolo_prediction import YoloPredictor
 
     shape = scale.pick(FULL_SHAPE, (4, 96, 96))
-    settings = replace(get_member("yolo").presets["short"], views=1)  # as Ultralytics' own
+    settings = replace(get_member("yolo").presets["short"], views=1, predict_step=1)  # as Ultralytics' own
     scene, _ = tomogram(shape)
     network = shipped(settings)
     labels = np.array([particle.label for particle in CZII], np.int16)
