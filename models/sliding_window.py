@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tomograms.errors import InputError
+
 View = tuple[tuple[int, ...], bool]
 """Axes of (z, y, x) that are flipped, and whether the window is turned by 90 degrees about z afterwards."""
 
@@ -98,6 +100,11 @@ def predict_maps(
     -------
     NDArray
         float16 logits of shape ``(classes, ceil(z/stride), ...)``.
+
+    Raises
+    ------
+    InputError
+        If a logit is not finite.
     """
     padded = _pad(volume, [-(-n // multiple) * multiple for n in volume.shape])
     size, corners = plan_windows(padded.shape, window, overlap, multiple)
@@ -114,6 +121,8 @@ def predict_maps(
         total[:, *place].addcmul_(logits[0], weight)
         norm[place] += weight
     total /= norm
+    if not bool(torch.isfinite(total).all()):
+        raise InputError("expected finite logits, but the network gives others: are its weights damaged?")
     keep = tuple(slice(0, -(-n // stride)) for n in volume.shape)
     return total[:, *keep].to(torch.float16).cpu().numpy()
 

@@ -213,19 +213,26 @@ class UNetPredictor:
             keep_freed_memory()
 
     def predict(self, tomogram: Tomogram) -> ClassMaps:
-        """Return the class logits of a normalised tomogram at half its resolution."""
+        """Return the class logits of a normalised tomogram at half its resolution.
+
+        Raises
+        ------
+        InputError
+            If the network gives anything but finite logits.
+        """
         import torch
 
-        from models.precision import autocast, compute_dtype
+        from models.precision import compute_dtype
         from models.sliding_window import predict_maps
         from models.unet_network import ORIGIN, STRIDE
+        from models.wide_range import finite
 
         settings = self.settings
         dtype = compute_dtype(self.device, settings.precision)
-        with torch.inference_mode(), autocast(self.device, dtype):
+        with torch.inference_mode():
             logits = predict_maps(
                 np.asarray(tomogram.volume, np.float32),
-                self.network,
+                lambda crop: finite(lambda: self.network(crop), self.device, dtype),
                 classes=self.classes,
                 window=settings.window,
                 overlap=settings.overlap,

@@ -17,6 +17,8 @@ from monai.networks.nets import UNet
 from torch import nn
 from torch.nn import functional
 
+from models.wide_range import widen
+
 STRIDE = 2
 ORIGIN = 0.5
 """Tomogram index of the centre of map voxel 0: the stem's kernel of four is centred between two voxels."""
@@ -76,6 +78,8 @@ class HalfResolutionUNet(nn.Module):
         )
         below = channels[0] if len(channels) > 2 else channels[1]
         self.body.model[2] = ClassHead(channels[0] + below, classes, enlarge=strides[0])
+        if len(channels) > 2:  # from the third level on, values outgrow fp16
+            widen(self.body.model[1].submodule[1].submodule)
         self.multiple = STRIDE
         for stride in strides:
             self.multiple *= stride

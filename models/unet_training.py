@@ -22,12 +22,13 @@ from models.crops import TrainingVolume, draw_batch, species_shares
 from models.curves import write_history
 from models.initial import start_from
 from models.member import Advance, Watch
-from models.precision import autocast, compute_dtype, resolve_device
+from models.precision import compute_dtype, resolve_device
 from models.schedule import follow, learning_rate
 from models.targets import ball_targets
 from models.unet import UNetPredictor, UNetSettings, build_network, initial_weights
 from models.unet_network import ORIGIN, STRIDE, class_axes, is_encoder
 from models.weights import header, save_weights
+from models.wide_range import finite
 from tomograms.coordinates import to_index
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -231,8 +232,7 @@ class Trainer:
             group["lr"] = learning_rate(done, peak=peak, warmup=self.settings.warmup)
         crops = crops.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
         targets = targets.to(self.device, non_blocking=True).long()
-        with autocast(self.device, self.dtype):
-            logits = self.network(crops)
+        logits = finite(lambda: self.network(crops), self.device, self.dtype)
         loss = self._loss(logits.float(), targets)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
