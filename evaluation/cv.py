@@ -272,7 +272,10 @@ def _only(folds: Sequence[Any], names: Sequence[str]) -> tuple[Any, ...]:
     unknown = sorted(set(names) - {run for fold in folds for run in fold.held_out})
     if unknown:
         raise InputError(f"--folds: expected runs that a fold holds out, but got {' '.join(unknown)}")
-    return tuple(fold for fold in folds if set(names) & set(fold.held_out))
+    chosen = tuple(fold for fold in folds if set(names) & set(fold.held_out))
+    if len(chosen) < 2:
+        raise InputError(f"--folds: expected two folds, one to fit thresholds on and one to score, but got {names[0]}")
+    return chosen
 
 
 if __name__ == "__main__":

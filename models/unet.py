@@ -187,6 +187,7 @@ def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
     import torch
 
     from models.instance_norm import keep_channels_last
+    from models.prelu import quicken
     from models.unet_network import HalfResolutionUNet
 
     network = HalfResolutionUNet(
@@ -197,7 +198,7 @@ def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
         residual_units=settings.residual_units,
         norm=settings.norm,
     )
-    return keep_channels_last(network).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    return quicken(keep_channels_last(network)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
 class UNetPredictor:

@@ -20,6 +20,7 @@ from torch.nn import functional
 from models.checkpoint import Part, load_checkpoint, save_checkpoint
 from models.crops import TrainingVolume, draw_batch, species_shares
 from models.curves import write_history
+from models.host_memory import keep_freed_memory
 from models.initial import start_from
 from models.member import Advance, Watch
 from models.precision import compute_dtype, resolve_device
@@ -188,6 +189,8 @@ class Trainer:
         initial: Path | None = None,
     ) -> None:
         self.settings, self.classes, self.device = settings, 1 + len(particles), device
+        if device.type == "cpu":
+            keep_freed_memory()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = build_network(settings, self.classes)

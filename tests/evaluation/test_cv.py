@@ -136,6 +136,7 @@ def test_resuming_with_other_data_is_refused(data):
         (["--data", "nowhere"], "nowhere: no such data"),
         (["--seeds", "1", "1"], "expected distinct numbers"),
         (["--folds", "TS_9"], "expected runs that a fold holds out, but got TS_9"),
+        (["--folds", "TS_2"], "expected two folds, one to fit thresholds on and one to score, but got TS_2"),
         (["--set", "unet.steps=3"], "expected a setting of toy"),
         (["--fold-file", "nothing.yaml"], r"nothing\.yaml"),
     ],
