@@ -57,6 +57,16 @@ class Member(Protocol):
     name: str
     presets: Mapping[str, Any]
 
+    def check(self, settings: Any) -> None:
+        """Refuse settings that cannot be trained with, before anything is read or trained.
+
+        Raises
+        ------
+        InputError
+            If there is one; the message names it, the rule and the value.
+        """
+        ...
+
     def fit(
         self,
         train: Sequence[Tomogram],

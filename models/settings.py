@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -28,9 +28,11 @@ def resolve_settings(member: str, preset: str, overrides: Sequence[str]) -> Any:
     Raises
     ------
     InputError
-        If an override is not of that form, names no setting, or its value is not of the setting's type.
+        If an override is not of that form, names no setting, its value is not of the setting's type, or the member
+        refuses the settings.
     """
-    settings = get_member(member).presets[preset]
+    kind = get_member(member)
+    settings = kind.presets[preset]
     changes: dict[str, Any] = {}
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -42,7 +44,31 @@ def resolve_settings(member: str, preset: str, overrides: Sequence[str]) -> Any:
             if name not in kinds:
                 raise InputError(f"--set: expected a setting of {member} ({', '.join(kinds)}), but got {name!r}")
             changes[name] = _parse(text, getattr(settings, name), override, any_length="..." in kinds[name])
-    return replace(settings, **changes)
+    settings = replace(settings, **changes)
+    kind.check(settings)
+    return settings
+
+
+def check_rules(member: str, settings: Any, rules: Iterable[tuple[str, bool, str]]) -> None:
+    """Refuse the first setting whose rule does not hold.
+
+    Parameters
+    ----------
+    member
+        The settings' owner.
+    settings
+        Whose attributes the rules are about.
+    rules
+        Name of a setting, whether its rule holds, and what is expected.
+
+    Raises
+    ------
+    InputError
+        If there is one; the message names it, the rule and the value.
+    """
+    for name, holds, rule in rules:
+        if not holds:
+            raise InputError(f"--set {member}.{name}: expected {rule}, but got {getattr(settings, name)!r}")
 
 
 def check_owners(members: Sequence[str], overrides: Sequence[str]) -> None:

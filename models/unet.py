@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from models.host_memory import keep_freed_memory
 from models.initial import PRETRAINED, find_initial
 from models.member import Advance, Learner, Watch
 from models.outputs import ClassMaps
+from models.settings import check_rules
 from models.weights import load_weights, read_card
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -38,6 +39,8 @@ class UNetSettings:
         Crops per step; their size (z, y, x) in voxels.
     around_picks
         Share of crops that are drawn around a pick.
+    mixup
+        Both parameters of the beta distribution that MixUp's shares are drawn from; 0 for none.
     radius_fraction
         Radius of the target balls in particle radii.
     tversky_alpha, tversky_beta
@@ -67,6 +70,7 @@ class UNetSettings:
     batch: int = 2
     crop: tuple[int, int, int] = (64, 96, 96)
     around_picks: float = 0.9
+    mixup: float = 0.0
     radius_fraction: float = 0.5
     tversky_alpha: float = 0.3
     tversky_beta: float = 0.7
@@ -109,6 +113,36 @@ class UNetMember:
 
     name = "unet"
     presets: Mapping[str, UNetSettings] = {"demo": DEMO, "short": SHORT, "full": FULL}
+
+    def check(self, settings: UNetSettings) -> None:
+        """See `models.member.Member.check`."""
+        positive = ("steps", "epoch_steps", "batch", "radius_fraction", "positive_weight", "stem")
+        at_least_0 = ("mixup", "tversky_alpha", "tversky_beta", "weight_decay", "encoder_share", "residual_units")
+        shares = ("around_picks", "tversky_share", "warmup")
+        below_1 = ("overlap", "ema")
+
+        def rules(names: Sequence[str], rule: str, holds: Callable[[float], bool]) -> list[tuple[str, bool, str]]:
+            return [(name, holds(getattr(settings, name)), rule) for name in names]
+
+        check_rules(
+            self.name,
+            settings,
+            [
+                *rules((*positive, "learning_rate", "fine_rate"), "a value above 0", lambda value: value > 0),
+                *rules(at_least_0, "a value of at least 0", lambda value: value >= 0),
+                *rules(shares, "a value from 0 to 1", lambda value: 0 <= value <= 1),
+                *rules(below_1, "a value of at least 0 and below 1", lambda value: 0 <= value < 1),
+                ("views", 1 <= settings.views <= 8, "1 to 8"),
+                (
+                    "channels",
+                    len(settings.channels) > 1 and min(settings.channels) > 0,
+                    "two levels or more, each above 0",
+                ),
+                ("strides", len(settings.strides) == len(settings.channels) - 1, "one for each level but the first"),
+                ("window", min(settings.window) > 0, "sides above 0"),
+                ("precision", settings.precision in ("auto", "bf16", "fp16", "fp32"), "auto, bf16, fp16 or fp32"),
+            ],
+        )
 
     def fit(
         self,

@@ -35,6 +35,8 @@ from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
+Batch = tuple[torch.Tensor, torch.Tensor, float]
+"""Crops, targets, and the share that each crop keeps when mixed."""
 FEWEST_PLANES = 3
 """Planes of a crop at the deepest level: oneDNN's bf16 weight gradient of a 3D convolution reads uninitialised memory
 where the input has exactly two planes (seen with torch 2.12 on CPU: gradients up to 1e33, another value each time)."""
@@ -64,8 +66,8 @@ def train_unet(
     history: list[dict[str, float]] = trainer.restore(checkpoint)["history"] if checkpoint.exists() else []
     losses: list[float] = []
     shares = species_shares(particles)
-    for step, (crops, targets) in _prefetch(volumes, settings, shares, seed, trainer.step, where):
-        losses.append(trainer.train_step(crops, targets, done=(step + 1) / settings.steps))
+    for step, batch in _prefetch(volumes, settings, shares, seed, trainer.step, where):
+        losses.append(trainer.train_step(*batch, done=(step + 1) / settings.steps))
         advance(step + 1, settings.steps, f"loss {losses[-1]:.3f}")
         if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
             row: dict[str, float] = {"step": step + 1, "loss": float(np.mean(losses))}
@@ -133,8 +135,8 @@ def draw(
     settings: UNetSettings,
     shares: NDArray[np.float64],  # (label,)
     rng: np.random.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a batch of crops and their targets, as the settings want them; see `draw_batch`."""
+) -> Batch:
+    """Return a batch of crops, their targets (see `draw_batch`) and the share that each crop keeps when mixed."""
     crops, targets = draw_batch(
         volumes,
         size=settings.crop,
@@ -144,7 +146,8 @@ def draw(
         shares=shares,
         rng=rng,
     )
-    return torch.from_numpy(crops), torch.from_numpy(targets)
+    share = float(rng.beta(settings.mixup, settings.mixup)) if settings.mixup else 1.0
+    return torch.from_numpy(crops), torch.from_numpy(targets), share
 
 
 def _prefetch(
@@ -154,12 +157,14 @@ def _prefetch(
     seed: int,
     first: int,
     device: torch.device,
-) -> Iterator[tuple[int, tuple[torch.Tensor, torch.Tensor]]]:
+) -> Iterator[tuple[int, Batch]]:
     """Yield each step's batch; the next one is drawn while the network works."""
 
-    def draw_step(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        pair = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
-        return (pair[0].pin_memory(), pair[1].pin_memory()) if device.type == "cuda" else pair
+    def draw_step(step: int) -> Batch:
+        crops, targets, share = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
+        if device.type == "cuda":
+            crops, targets = crops.pin_memory(), targets.pin_memory()
+        return crops, targets, share
 
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(draw_step, first)
@@ -228,15 +233,24 @@ class Trainer:
             return settings.learning_rate, settings.learning_rate
         return settings.fine_rate * settings.encoder_share, settings.fine_rate
 
-    def train_step(self, crops: torch.Tensor, targets: torch.Tensor, *, done: float) -> float:
-        """Take one optimiser step, after which a share ``done`` of the training is done; return the loss."""
+    def train_step(self, crops: torch.Tensor, targets: torch.Tensor, share: float = 1.0, *, done: float) -> float:
+        """Take one optimiser step, after which a share ``done`` of the training is done; return the loss.
+
+        MixUp (Zhang et al. 2018): each crop keeps ``share`` of itself, the rest is the crop before it, and so are the
+        targets' losses.
+        """
         self.network.train()
         for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
             group["lr"] = learning_rate(done, peak=peak, warmup=self.settings.warmup)
-        crops = crops.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
+        crops = crops.to(self.device, non_blocking=True)
         targets = targets.to(self.device, non_blocking=True).long()
+        if share < 1:
+            crops = share * crops + (1 - share) * crops.roll(1, 0)
+        crops = crops.contiguous(memory_format=torch.channels_last_3d)
         logits = finite(lambda: self.network(crops), self.device, self.dtype)
         loss = self._loss(logits.float(), targets)
+        if share < 1:
+            loss = share * loss + (1 - share) * self._loss(logits.float(), targets.roll(1, 0))
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)

@@ -29,6 +29,10 @@ class YoloMember:
     name = "yolo"
     presets: Mapping[str, YoloSettings] = PRESETS
 
+    def check(self, settings: YoloSettings) -> None:
+        """See `models.member.Member.check`."""
+        check_settings(settings)
+
     def fit(
         self,
         train: Sequence[Tomogram],
@@ -48,7 +52,6 @@ class YoloMember:
         from models.yolo_initial import find_weights
         from models.yolo_runtime import import_ultralytics
 
-        check_settings(settings)
         where = resolve_device(device)
         pretrained = find_weights(settings)
         work = directory.resolve() / "ultralytics"
@@ -87,7 +90,6 @@ class YoloMember:
         """See `models.member.Member.learner`."""
         from models.yolo_runtime import import_ultralytics
 
-        check_settings(settings)
         import_ultralytics()
         from models.yolo_pretraining import YoloLearner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.initial import PRETRAINED
-from tomograms.errors import InputError
+from models.settings import check_rules
 
 NETWORKS = tuple(f"yolo11{size}" for size in "nsmlx")
 OPTIMIZERS = ("AdamW", "SGD", "MuSGD", "Adam", "NAdam", "RAdam")
@@ -138,13 +138,7 @@ PRESETS = {
 
 
 def check_settings(settings: YoloSettings) -> None:
-    """Refuse values that cannot be trained with.
-
-    Raises
-    ------
-    InputError
-        If there is one; the message names it and the rule.
-    """
+    """Refuse values that cannot be trained with; see `models.member.Member.check`."""
     positive = ("thickness", "step", "predict_step", "zoom", "epochs", "batch", "lr0", "watch_every", "watch_step")
     fractions = ("label_fraction", "confidence", "nms_iou", "fliplr", "flipud", "transpose", "zflip", "mosaic", "mixup")
     rules = [(name, getattr(settings, name) > 0, "a value above 0") for name in (*positive, "radius_scale")]
@@ -155,6 +149,4 @@ def check_settings(settings: YoloSettings) -> None:
         ("views", settings.views in (1, 2, 4, 8), "1, 2, 4 or 8"),
         ("gap", settings.gap >= 0, "a value of at least 0"),
     ]
-    for name, holds, rule in rules:
-        if not holds:
-            raise InputError(f"--set yolo.{name}: expected {rule}, but got {getattr(settings, name)!r}")
+    check_rules("yolo", settings, rules)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.outputs import ClassMaps
+from models.settings import check_rules
 from tomograms.coordinates import to_index
 from tomograms.files import read_json, write_json, write_text
 
@@ -23,6 +24,9 @@ class ToyMember:
     presets = {"demo": ToySettings(), "short": ToySettings(steps=3), "full": ToySettings(steps=4)}  # noqa: RUF012
     fits: list[str] = []  # noqa: RUF012
     dies_at: str | None = None
+
+    def check(self, settings):
+        check_rules("toy", settings, [("steps", settings.steps > 0, "a value above 0")])
 
     def fit(self, train, picks, watch, *, particles, settings, seed, directory, device, advance):
         type(self).fits.append(f"{directory.parent.name}/{directory.name}")

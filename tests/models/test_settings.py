@@ -14,6 +14,7 @@ def test_overrides_take_the_type_of_the_preset():
             "unet.crop=16,32,32",
             "unet.norm=BATCH",
             "unet.channels=8,9",
+            "unet.strides=2",
             "yolo.epochs=1",
         ],
     )
@@ -35,11 +36,26 @@ def test_overrides_take_the_type_of_the_preset():
         ("unet.crop=16", "expected a value like"),
         ("unet.channels=8,x", "expected a value like"),
         ("unet.crop=a,b,c", "expected a value like"),
+        ("unet.steps=0", r"--set unet\.steps: expected a value above 0, but got 0"),
+        ("unet.mixup=-1", r"--set unet\.mixup: expected a value of at least 0, but got -1"),
+        ("unet.around_picks=1.5", "expected a value from 0 to 1"),
+        ("unet.overlap=1", "expected a value of at least 0 and below 1"),
+        ("unet.views=9", "expected 1 to 8"),
+        ("unet.channels=8", "two levels or more"),
+        ("unet.strides=2,2", "one for each level but the first"),
+        ("unet.window=64,0,64", "sides above 0"),
+        ("unet.precision=half", "expected auto, bf16, fp16 or fp32"),
     ],
 )
 def test_faulty_overrides_are_refused(override, message):
     with pytest.raises(InputError, match=message):
         resolve_settings("unet", "demo", [override])
+
+
+@pytest.mark.parametrize("member", ["unet", "yolo"])
+def test_every_member_refuses_before_it_trains(member):
+    with pytest.raises(InputError, match=rf"--set {member}\.batch: expected a value above 0, but got 0"):
+        resolve_settings(member, "short", [f"{member}.batch=0"])
 
 
 def test_an_override_of_a_member_that_does_not_take_part_is_refused():
