@@ -7,6 +7,7 @@ beside the averaged ones: `submissions.score_matching` needs their scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def predict_member(
     tomogram
         Normalised.
     models
-        The member's trained networks by name; at least one. One at a time holds its output.
+        The member's trained networks by name; at least one. The candidates of one are found while the next predicts, so
+        that two outputs are held at most.
     particles
         Every species.
     member
@@ -99,18 +101,30 @@ def predict_member(
     advance
         Told the name of each model when it is done.
     """
-    singles = []
     maps: MeanMaps | None = None
-    for name, model in models.items():
-        output = model.predict(tomogram)
-        singles.append(
-            to_candidates(output, particles, tomogram.voxel_size, experiment=tomogram.name, member=member, model=name)
-        )
-        if isinstance(output, ClassMaps) and len(models) > 1:
-            maps = maps or MeanMaps()
-            maps.add(output)
-        del output
-        advance(name)
+    pending: list[Future[pd.DataFrame]] = []
+    with ThreadPoolExecutor(1) as pool:  # a GPU does not wait for the CPU to find the last model's candidates
+        for name, model in models.items():
+            output = model.predict(tomogram)
+            for found in pending[-1:]:
+                found.result()  # so that no more than two outputs are held
+            pending.append(
+                pool.submit(
+                    to_candidates,
+                    output,
+                    particles,
+                    tomogram.voxel_size,
+                    experiment=tomogram.name,
+                    member=member,
+                    model=name,
+                )
+            )
+            if isinstance(output, ClassMaps) and len(models) > 1:
+                maps = maps or MeanMaps()
+                maps.add(output)
+            del output
+            advance(name)
+        singles = [found.result() for found in pending]
     together = concatenate(singles)
     if len(models) == 1:
         averaged = together.assign(model=MEAN_MODEL)

@@ -1,3 +1,4 @@
+import threading
 import weakref
 
 import numpy as np
@@ -82,19 +83,51 @@ def test_matching_changes_scores_only(project):
     assert set(matched["model"]) == set(unmatched["model"]) == {MEAN_MODEL}
 
 
-def test_one_output_at_a_time_is_held(project):
+def test_two_outputs_are_held_at_most(project):
     class Watched(MapsPredictor):
-        last = staticmethod(lambda: None)
+        outputs: list[weakref.ref] = []  # noqa: RUF012
 
         def predict(self, tomogram):
-            assert Watched.last() is None
+            assert all(output() is None for output in self.outputs[:-1])
             output = super().predict(tomogram)
-            Watched.last = weakref.ref(output)
+            self.outputs.append(weakref.ref(output))
             return output
 
     known = next(iter(load_models("maps", model_folders(project.run, "maps"), device="cpu").values())).known
-    models = {str(i): Watched(known) for i in range(3)}
+    models = {str(i): Watched(known) for i in range(4)}
     predict_member(project.dataset.tomogram("TS_8"), models, particles=CZII, member="maps")
+    assert len(Watched.outputs) == 4
+
+
+def test_candidates_are_found_while_the_next_model_predicts(project, monkeypatch):
+    begun, predicting = threading.Event(), threading.Event()
+
+    def watched(*arguments, **options):
+        begun.set()
+        assert predicting.wait(60)  # or the two would take turns
+        return to_candidates(*arguments, **options)
+
+    class Second(MapsPredictor):
+        def predict(self, tomogram):
+            assert begun.wait(60)
+            predicting.set()
+            return super().predict(tomogram)
+
+    monkeypatch.setattr("submissions.predict.to_candidates", watched)
+    first = next(iter(load_models("maps", model_folders(project.run, "maps"), device="cpu").values()))
+    models = {"first": first, "second": Second(first.known)}
+    table = predict_member(project.dataset.tomogram("TS_8"), models, particles=CZII, member="maps")
+    assert set(table["model"]) == {"first", "second", MEAN_MODEL}
+
+
+def test_an_error_while_candidates_are_found_is_raised(project, monkeypatch):
+    def fails(*arguments, **options):
+        raise InputError("no candidates today")
+
+    monkeypatch.setattr("submissions.predict.to_candidates", fails)
+    models = load_models("maps", model_folders(project.run, "maps"), device="cpu")
+    with pytest.raises(InputError, match="no candidates today"):
+        predict_member(project.dataset.tomogram("TS_8"), models, particles=CZII, member="maps")
 
 
 def test_with_several_seeds_a_folds_average_is_the_single_model(project):
