@@ -39,8 +39,6 @@ class UNetSettings:
         Crops per step; their size (z, y, x) in voxels.
     around_picks
         Share of crops that are drawn around a pick.
-    mixup
-        Both parameters of the beta distribution that MixUp's shares are drawn from; 0 for none.
     radius_fraction
         Radius of the target balls in particle radii.
     tversky_alpha, tversky_beta
@@ -70,7 +68,6 @@ class UNetSettings:
     batch: int = 2
     crop: tuple[int, int, int] = (64, 96, 96)
     around_picks: float = 0.9
-    mixup: float = 0.0
     radius_fraction: float = 0.5
     tversky_alpha: float = 0.3
     tversky_beta: float = 0.7
@@ -117,7 +114,7 @@ class UNetMember:
     def check(self, settings: UNetSettings) -> None:
         """See `models.member.Member.check`."""
         positive = ("steps", "epoch_steps", "batch", "radius_fraction", "positive_weight", "stem")
-        at_least_0 = ("mixup", "tversky_alpha", "tversky_beta", "weight_decay", "encoder_share", "residual_units")
+        at_least_0 = ("tversky_alpha", "tversky_beta", "weight_decay", "encoder_share", "residual_units")
         shares = ("around_picks", "tversky_share", "warmup")
         below_1 = ("overlap", "ema")
 

@@ -35,8 +35,8 @@ from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
-Batch = tuple[torch.Tensor, torch.Tensor, float]
-"""Crops, targets, and the share that each crop keeps when mixed."""
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Crops and targets."""
 FEWEST_PLANES = 3
 """Planes of a crop at the deepest level: oneDNN's bf16 weight gradient of a 3D convolution reads uninitialised memory
 where the input has exactly two planes (seen with torch 2.12 on CPU: gradients up to 1e33, another value each time)."""
@@ -136,7 +136,7 @@ def draw(
     shares: NDArray[np.float64],  # (label,)
     rng: np.random.Generator,
 ) -> Batch:
-    """Return a batch of crops, their targets (see `draw_batch`) and the share that each crop keeps when mixed."""
+    """Return a batch of crops and their targets, as the settings want them; see `draw_batch`."""
     crops, targets = draw_batch(
         volumes,
         size=settings.crop,
@@ -146,8 +146,7 @@ def draw(
         shares=shares,
         rng=rng,
     )
-    share = float(rng.beta(settings.mixup, settings.mixup)) if settings.mixup else 1.0
-    return torch.from_numpy(crops), torch.from_numpy(targets), share
+    return torch.from_numpy(crops), torch.from_numpy(targets)
 
 
 def _prefetch(
@@ -161,10 +160,8 @@ def _prefetch(
     """Yield each step's batch; the next one is drawn while the network works."""
 
     def draw_step(step: int) -> Batch:
-        crops, targets, share = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
-        if device.type == "cuda":
-            crops, targets = crops.pin_memory(), targets.pin_memory()
-        return crops, targets, share
+        crops, targets = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
+        return (crops.pin_memory(), targets.pin_memory()) if device.type == "cuda" else (crops, targets)
 
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(draw_step, first)
@@ -233,24 +230,15 @@ class Trainer:
             return settings.learning_rate, settings.learning_rate
         return settings.fine_rate * settings.encoder_share, settings.fine_rate
 
-    def train_step(self, crops: torch.Tensor, targets: torch.Tensor, share: float = 1.0, *, done: float) -> float:
-        """Take one optimiser step, after which a share ``done`` of the training is done; return the loss.
-
-        MixUp (Zhang et al. 2018): each crop keeps ``share`` of itself, the rest is the crop before it, and so are the
-        targets' losses.
-        """
+    def train_step(self, crops: torch.Tensor, targets: torch.Tensor, *, done: float) -> float:
+        """Take one optimiser step, after which a share ``done`` of the training is done; return the loss."""
         self.network.train()
         for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
             group["lr"] = learning_rate(done, peak=peak, warmup=self.settings.warmup)
-        crops = crops.to(self.device, non_blocking=True)
+        crops = crops.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
         targets = targets.to(self.device, non_blocking=True).long()
-        if share < 1:
-            crops = share * crops + (1 - share) * crops.roll(1, 0)
-        crops = crops.contiguous(memory_format=torch.channels_last_3d)
         logits = finite(lambda: self.network(crops), self.device, self.dtype)
         loss = self._loss(logits.float(), targets)
-        if share < 1:
-            loss = share * loss + (1 - share) * self._loss(logits.float(), targets.roll(1, 0))
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)

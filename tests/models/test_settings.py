@@ -37,7 +37,7 @@ def test_overrides_take_the_type_of_the_preset():
         ("unet.channels=8,x", "expected a value like"),
         ("unet.crop=a,b,c", "expected a value like"),
         ("unet.steps=0", r"--set unet\.steps: expected a value above 0, but got 0"),
-        ("unet.mixup=-1", r"--set unet\.mixup: expected a value of at least 0, but got -1"),
+        ("unet.weight_decay=-1", r"--set unet\.weight_decay: expected a value of at least 0, but got -1"),
         ("unet.around_picks=1.5", "expected a value from 0 to 1"),
         ("unet.overlap=1", "expected a value of at least 0 and below 1"),
         ("unet.views=9", "expected 1 to 8"),

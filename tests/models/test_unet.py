@@ -1,14 +1,10 @@
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
 
-from models.crops import TrainingVolume
 from models.targets import ball_targets
 from models.unet import UNetMember, UNetSettings, build_network, settings_from_json
 from models.unet_network import class_axes, is_encoder
-from models.unet_training import Trainer, check_crop, draw
+from models.unet_training import Trainer, check_crop
 from models.weights import header
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -106,26 +102,3 @@ def test_a_start_from_weights_has_its_own_rates():
     assert trainer._peaks(pretrained=True) == (0.05, 0.5)
     grouped = [p for group in trainer.optimiser.param_groups for p in group["params"]]
     assert {id(p) for p in grouped} == {id(p) for p in trainer.network.parameters()}
-
-
-def test_mixing_mixes_crops_and_losses():
-    settings = UNetSettings(stem=4, channels=(4, 6), strides=(2,), init="scratch", precision="fp32")
-    crops = torch.randn(2, 1, 16, 16, 16, generator=torch.Generator().manual_seed(0))
-    targets = torch.randint(0, 2, (2, 8, 8, 8), generator=torch.Generator().manual_seed(1))
-    trainer = Trainer(settings, (BALL,), 0, CPU)
-    with torch.no_grad():
-        logits = trainer.network(0.7 * crops + 0.3 * crops.flip(0)).float()
-        expected = 0.7 * trainer._loss(logits, targets) + 0.3 * trainer._loss(logits, targets.flip(0))
-    assert trainer.train_step(crops, targets, 0.7, done=0.5) == pytest.approx(float(expected), rel=1e-5)
-
-
-def test_shares_are_drawn_only_where_crops_are_mixed():
-    volume = TrainingVolume(
-        np.zeros((16, 16, 16), np.float32), np.zeros((8, 8, 8), np.uint8), np.full((1, 3), 8.0), np.array([1])
-    )
-    crop = replace(UNetSettings(), crop=(16, 16, 16))
-    shares = [
-        draw([volume], replace(crop, mixup=mixup), np.array([0.0, 1.0]), np.random.default_rng(3))[2]
-        for mixup in (0.0, 0.4, 0.4)
-    ]
-    assert shares[0] == 1.0 and 0 < shares[1] < 1 and shares[1] == shares[2]
