@@ -114,7 +114,8 @@ class UNetMember:
     def check(self, settings: UNetSettings) -> None:
         """See `models.member.Member.check`."""
         positive = ("steps", "epoch_steps", "batch", "radius_fraction", "positive_weight", "stem")
-        at_least_0 = ("tversky_alpha", "tversky_beta", "weight_decay", "encoder_share", "residual_units")
+        losses = ("tversky_alpha", "tversky_beta")
+        at_least_0 = (*losses, "learning_rate", "fine_rate", "weight_decay", "encoder_share", "residual_units")
         shares = ("around_picks", "tversky_share", "warmup")
         below_1 = ("overlap", "ema")
 
@@ -125,7 +126,7 @@ class UNetMember:
             self.name,
             settings,
             [
-                *rules((*positive, "learning_rate", "fine_rate"), "a value above 0", lambda value: value > 0),
+                *rules(positive, "a value above 0", lambda value: value > 0),
                 *rules(at_least_0, "a value of at least 0", lambda value: value >= 0),
                 *rules(shares, "a value from 0 to 1", lambda value: 0 <= value <= 1),
                 *rules(below_1, "a value of at least 0 and below 1", lambda value: 0 <= value < 1),
