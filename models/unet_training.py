@@ -35,8 +35,6 @@ from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-"""Crops and targets."""
 FEWEST_PLANES = 3
 """Planes of a crop at the deepest level: oneDNN's bf16 weight gradient of a 3D convolution reads uninitialised memory
 where the input has exactly two planes (seen with torch 2.12 on CPU: gradients up to 1e33, another value each time)."""
@@ -66,8 +64,8 @@ def train_unet(
     history: list[dict[str, float]] = trainer.restore(checkpoint)["history"] if checkpoint.exists() else []
     losses: list[float] = []
     shares = species_shares(particles)
-    for step, batch in _prefetch(volumes, settings, shares, seed, trainer.step, where):
-        losses.append(trainer.train_step(*batch, done=(step + 1) / settings.steps))
+    for step, (crops, targets) in _prefetch(volumes, settings, shares, seed, trainer.step, where):
+        losses.append(trainer.train_step(crops, targets, done=(step + 1) / settings.steps))
         advance(step + 1, settings.steps, f"loss {losses[-1]:.3f}")
         if (step + 1) % settings.epoch_steps == 0 or step + 1 == settings.steps:
             row: dict[str, float] = {"step": step + 1, "loss": float(np.mean(losses))}
@@ -135,7 +133,7 @@ def draw(
     settings: UNetSettings,
     shares: NDArray[np.float64],  # (label,)
     rng: np.random.Generator,
-) -> Batch:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a batch of crops and their targets, as the settings want them; see `draw_batch`."""
     crops, targets = draw_batch(
         volumes,
@@ -156,12 +154,12 @@ def _prefetch(
     seed: int,
     first: int,
     device: torch.device,
-) -> Iterator[tuple[int, Batch]]:
+) -> Iterator[tuple[int, tuple[torch.Tensor, torch.Tensor]]]:
     """Yield each step's batch; the next one is drawn while the network works."""
 
-    def draw_step(step: int) -> Batch:
-        crops, targets = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
-        return (crops.pin_memory(), targets.pin_memory()) if device.type == "cuda" else (crops, targets)
+    def draw_step(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pair = draw(volumes, settings, shares, np.random.default_rng([seed, step]))
+        return (pair[0].pin_memory(), pair[1].pin_memory()) if device.type == "cuda" else pair
 
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(draw_step, first)

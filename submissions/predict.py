@@ -106,8 +106,8 @@ def predict_member(
     with ThreadPoolExecutor(1) as pool:  # a GPU does not wait for the CPU to find the last model's candidates
         for name, model in models.items():
             output = model.predict(tomogram)
-            for found in pending[-1:]:
-                found.result()  # so that no more than two outputs are held
+            if pending:
+                pending[-1].result()  # so that no more than two outputs are held
             pending.append(
                 pool.submit(
                     to_candidates,
