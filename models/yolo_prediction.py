@@ -16,6 +16,7 @@ from tomograms.tomogram import Tomogram
 
 STRIDES = (8, 16, 32)  # pixels between the anchors of YOLO11's three levels
 BATCH_PIXELS = 2_000_000  # images of one batch, together
+EDGE = 1.0  # pixels: a box that ends as near to the image's edge is cut off there
 
 
 class YoloPredictor:
@@ -51,7 +52,8 @@ class YoloPredictor:
         batch = max(1, BATCH_PIXELS // frame.side**2)
         parts = [self._boxes(levels, chosen[i : i + batch], frame) for i in range(0, len(chosen), batch)]
         index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
-        corners = frame.to_index(xyxy.reshape(-1, 2).astype(np.float64)).reshape(-1, 4)
+        whole = complete(xyxy.astype(np.float64), frame.side)
+        corners = frame.to_index(whole.reshape(-1, 2)).reshape(-1, 4)
         column, row = corners[:, [0, 2]].mean(axis=1), corners[:, [1, 3]].mean(axis=1)
         height, width = frame.shape
         inside = (
@@ -93,6 +95,20 @@ class YoloPredictor:
             raw = self.network(pixels.contiguous(memory_format=torch.channels_last))
         with torch.autocast(self.device.type, enabled=False):
             return self.head._inference(exact(raw))
+
+
+def complete(xyxy: NDArray[np.float64], side: int) -> NDArray[np.float64]:  # (n, 4) pixels -> the same
+    """Return boxes with what the edge of a square image of ``side`` pixels cut off.
+
+    Particles are labelled as circles and labels end at the image's edge, so the middle of a box that is cut there lies
+    too far inside. Along the edge it is still as long as the circle is wide. A centre never leaves the image.
+    """
+    low, high = xyxy[:, :2], xyxy[:, 2:]
+    length = (high - low).max(axis=1, keepdims=True)
+    cut_low, cut_high = low <= EDGE, high >= side - EDGE
+    lower = np.maximum(np.minimum(low, high - length), -high)
+    upper = np.minimum(np.maximum(high, low + length), 2 * side - low)
+    return np.concatenate([np.where(cut_low & ~cut_high, lower, low), np.where(cut_high & ~cut_low, upper, high)], 1)
 
 
 def exact(predictions: Any) -> Any:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.yolo_prediction import YoloPredictor, exact, suppress, turn, undo
+from models.yolo_prediction import YoloPredictor, complete, exact, suppress, turn, undo
 from models.yolo_runtime import import_ultralytics
 from models.yolo_settings import YoloSettings
 from tomograms.tomogram import Tomogram
@@ -120,6 +120,33 @@ def test_the_best_boxes_of_each_image_are_kept():
 def test_nothing_found_gives_empty_arrays():
     which, xyxy, score, label = suppress(found([]), confidence=0.1, iou=0.5, most=2)
     assert (which.shape, xyxy.shape, score.shape, label.shape) == ((0,), (0, 4), (0,), (0,))
+
+
+@given(st.floats(0, SIDE), st.floats(15, SIDE - 15), st.floats(2, 14), st.integers(0, 7))
+def test_a_circle_that_the_edge_cuts_off_keeps_its_centre(along, across, radius, view):
+    # As labels are made: the circle's box, cut at the image's edge; then the image is mirrored and turned.
+    circle = np.array([[along - radius, across - radius, along + radius, across + radius]])
+
+    def turned(box):
+        box = box[:, [1, 0, 3, 2]] if view & 4 else box.copy()
+        for bit, ends in ((1, [0, 2]), (2, [1, 3])):
+            if view & bit:
+                box[:, ends] = SIDE - box[:, ends[::-1]]
+        return box
+
+    found = complete(turned(np.clip(circle, 0, SIDE)), SIDE)
+    np.testing.assert_allclose(found, turned(circle), atol=1e-9)
+
+
+def test_boxes_away_from_the_edge_and_boxes_from_edge_to_edge_stay():
+    boxes = np.array([[2.0, 2, 40, 10], [0, 20, SIDE, 30], [-1, 5, SIDE + 1, 9]])
+    np.testing.assert_array_equal(complete(boxes, SIDE), boxes)
+
+
+def test_a_completed_box_keeps_its_centre_in_the_image():
+    # Far longer than wide: no circle with its centre in the image looks like it.
+    (box,) = complete(np.array([[0.0, 10, 4, 50]]), SIDE)
+    assert box.tolist() == [-4, 10, 4, 50]
 
 
 def test_exact_turns_nested_predictions_to_float32():
