@@ -1,7 +1,8 @@
 """Competition: one place holds one particle, so species that are found at the same place share its probability.
 
 Each species is calibrated on its own, against everything else. Where a thyroglobulin is all but certain, a candidate
-for beta-galactosidase is most likely that thyroglobulin, whatever its own score says. How much it matters is learned.
+for beta-galactosidase is most likely that thyroglobulin, whatever its own score says. How much it matters is learned,
+and a species pays no heed to rivals until it has seen that they are right: good members hardly confuse species.
 Nothing is suppressed: of two species that are equally likely both keep about half, far above any threshold that
 beta = 4 asks for, and no candidate is removed.
 """
@@ -26,8 +27,10 @@ CONTENDER = 0.01
 """Probability from which on a candidate weighs against other species: a smaller one changes theirs by at most 1 %."""
 CERTAIN = 0.999
 """Probability above which it weighs no more: what was calibrated on a hundred particles is not surer than that."""
-SPREAD = 0.7
-"""Prior standard deviation of a contest's coefficients about 1."""
+ALONE = (1.0, 0.0)
+"""Prior means of a contest's coefficients: a candidate's own odds, and nothing of its rivals'."""
+SPREAD = 0.35
+"""Prior standard deviation of either."""
 LEAST = 0.01
 """Smallest coefficient of a candidate's own odds."""
 COEFFICIENT_DECIMALS = 6
@@ -41,7 +44,7 @@ class Contest:
     With odds o of a candidate and o_k of the likeliest candidate of every other species at its place, the score becomes
     the sigmoid of ``own x log o - rivals x log(1 + sum of o_k) + intercept``. The default is the odds' share,
     o / (1 + o + sum of o_k): exactly one of these species, or none, is there, and each one's odds against nothing are
-    what they are alone.
+    what they are alone. With ``rivals`` 0 each species keeps to itself.
 
     Attributes
     ----------
@@ -91,9 +94,9 @@ def compete(table: pd.DataFrame, particles: Sequence[Particle], contests: Mappin
 def fit_contests(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[Particle]) -> dict[str, Contest]:
     """Return every species' contest, learned from which candidates are hits.
 
-    Where two species are taken for each other (beta-galactosidase and thyroglobulin), a rival says more than its odds;
-    where they crowd without being confused, less. A normal prior about the odds' share (`SPREAD`) holds where few
-    candidates have rivals.
+    Where two species are taken for each other (beta-galactosidase and thyroglobulin), a rival says as much as its odds
+    or more; where they crowd without being confused, nothing. A normal prior about `ALONE` holds where few candidates
+    have rivals.
 
     Parameters
     ----------
@@ -111,12 +114,12 @@ def fit_contests(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[P
         rows = np.flatnonzero(names == particle.name)
         hit = label_hits(truth, table.iloc[rows].reset_index(drop=True), particle).label
         if not hit.any() or hit.all():
-            contests[particle.name] = Contest()
+            contests[particle.name] = Contest(*ALONE)
             continue
         coefficients, intercept = fit_logistic(
             np.column_stack([own[rows], -against[rows]]),
             hit,
-            prior=np.ones(2),
+            prior=np.array(ALONE),
             precision=np.eye(2) / SPREAD**2,
             least=np.array([LEAST, 0.0]),
         )

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.competition import CERTAIN, CONTENDER, Contest, compete, fit_contests
-from postproc.candidates import COLUMNS, concatenate, empty_candidates, make_candidates
+from ensemble.competition import ALONE, CERTAIN, CONTENDER, Contest, compete, fit_contests
+from postproc.candidates import COLUMNS, concatenate, empty_candidates, in_order, make_candidates
 from tomograms.particles import Particle
 
 BALL = Particle("ball", 1, 10.0, 1.0)
@@ -148,10 +148,13 @@ def test_rivals_that_are_always_right_count_more_than_those_that_say_nothing():
     assert learned[False].rivals < 0.3 < 1.0 < learned[True].rivals
 
 
-def test_nothing_to_learn_is_the_share_of_odds():
+def test_where_nothing_was_learned_each_species_keeps_to_itself():
     truth, found = crowd(confused=True)
-    assert fit_contests(truth, found, SPECIES)["shell"] == Contest()
-    assert fit_contests(truth.iloc[:0], found, SPECIES) == SHARE
+    contests = fit_contests(truth, found, SPECIES)
+    assert contests["shell"] == Contest(*ALONE)
+    nothing = fit_contests(truth.iloc[:0], found, SPECIES)
+    assert nothing == {particle.name: Contest(*ALONE) for particle in SPECIES}
+    pd.testing.assert_frame_equal(compete(found, SPECIES, nothing), in_order(found))
 
 
 @pytest.mark.parametrize("confused", [False, True])

@@ -12,7 +12,7 @@ from ensemble.comparison import BASELINES, TUNED, compare
 from ensemble.ensemble import Ensemble, load_ensemble
 from ensemble.fitting import fit_ensemble
 from evaluation.nested import nested, nested_fit
-from postproc.candidates import COLUMNS, concatenate, empty_candidates, make_candidates
+from postproc.candidates import COLUMNS, concatenate, empty_candidates, in_order, make_candidates
 from tests.ensemble.conftest import QUICK, TWO
 from tests.ensemble.synthetic import PAIR, Quality, folds_of, make_data
 from tomograms.errors import InputError
@@ -181,17 +181,25 @@ def rescored_only(ensemble, candidates):
     return replace(ensemble, contests={}).apply(candidates)
 
 
-def test_a_likelier_species_at_the_same_place_lowers_the_score(fitted):
-    def best(*species):
+def test_a_likelier_species_at_the_same_place_counts_where_it_was_seen_to_be_right(data, fitted):
+    truth, candidates = data
+    ghosts = candidates[candidates["particle_type"] == "easy"].assign(particle_type="hard")
+    confused = fit(truth, in_order(concatenate([candidates, ghosts])))
+
+    def best(ensemble, *species):
         rows = [
             make_candidates("TS_0", s, [[500, 500, 200]], [score], member=m, model="mean")
             for s, score in species
             for m in ("unet", "yolo")
         ]
-        found = fitted.apply(concatenate(rows))
+        found = ensemble.apply(concatenate(rows))
         return found.loc[found["particle_type"] == "hard", "score"].max()
 
-    assert best(("hard", 0.6), ("easy", 0.99)) < best(("hard", 0.6)) < best(("hard", 0.9), ("easy", 0.001))
+    contested, alone = (("hard", 0.6), ("easy", 0.99)), (("hard", 0.6),)
+    assert best(confused, *contested) < 0.5 * best(confused, *alone)
+    assert best(fitted, *contested) == best(fitted, *alone)
+    for ensemble in (confused, fitted):
+        assert best(ensemble, *alone) < best(ensemble, ("hard", 0.9), ("easy", 0.001))
 
 
 def test_a_constant_offset_of_a_member_is_taken_back(data, fitted):
