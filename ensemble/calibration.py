@@ -22,8 +22,9 @@ from tomograms.particles import Particle
 
 TINY = 1e-12
 """Scores in [0, 1] are kept this far from both ends before the logit."""
-FLOOR = 0.002
-"""Odds below which a candidate is hardly more evidence than none."""
+FLOOR = 0.03
+"""Odds below which a candidate is hardly more evidence than none: half of what makes one worth reporting with beta = 4
+(1 / 17). Much lower, and a member that saw nothing, which is no candidate at all, outvotes one that is all but sure."""
 DECIMALS = 10
 """Probabilities are rounded, so that another machine's exp and log give the same tables."""
 ISOTONIC_HITS = 200
