@@ -22,10 +22,8 @@ from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
 from evaluation.folds import Fold
 from evaluation.intervals import Interval, difference_interval
-from evaluation.metric import average_precision
-from evaluation.nested import NestedResult, nested, nested_fit
+from evaluation.nested import NestedResult, nested, nested_fit, precision_by_fold
 from evaluation.residuals import Residuals, measure_residuals
-from postproc.candidates import concatenate
 from tomograms.particles import Particle
 
 if TYPE_CHECKING:
@@ -134,13 +132,10 @@ def compare(
 
 
 def honest_precision(result: NestedResult, truth: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, float]:
-    """Return each species' average precision over held-out runs, each fused by the rule fitted without it."""
+    """Return each species' average precision on held-out runs, each fused by the rule fitted without it."""
     lists = []
     for fold in result.folds:
         rule = fold.rule
         assert isinstance(rule, (Ensemble, Baseline))
         lists.append(rule.apply(candidates[candidates["experiment"].isin(fold.fold.held_out)]))
-    whole = concatenate(lists)
-    runs = [run for fold in result.folds for run in fold.fold.held_out]
-    truth = truth[truth["experiment"].isin(runs)]
-    return {particle.name: average_precision(truth, whole, particle) for particle in result.particles}
+    return precision_by_fold(truth, lists, result.particles, [fold.fold for fold in result.folds])

@@ -149,10 +149,10 @@ def notes(comparison: Comparison) -> str:
     runs = len(comparison.ensemble.counts)
     return (
         "Nested: calibration, localisation errors, weights, radii and thresholds were refitted without the held-out "
-        "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP of the ensemble "
-        "is over the held-out lists. Weights: stacked (learned from which clusters were hits), times what tuning "
-        "found. No competition: equal weights, and species that are found at one place do not share its "
-        "probability, as they do in equal weights and ensemble. Threshold: on the fused, calibrated score, "
+        "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP: of each fold's "
+        "held-out list, averaged with the weight of its true particles. Weights: stacked (learned from which clusters "
+        "were hits), times what tuning found. No competition: equal weights, and species that are found at one place "
+        "do not compete for it, as they do in equal weights and ensemble. Threshold: on the fused, calibrated score, "
         "halfway (as logits) between the one that is best on these runs (swept) and F*/(1 + beta^2) = F*/17, the best "
         "cut on perfectly calibrated probabilities. Best member: the highest nested score, which favours it. "
         "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "

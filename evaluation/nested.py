@@ -78,7 +78,7 @@ class NestedResult:
     optimum_counts
         Experiment -> species -> counts under it, in-sample.
     average_precision
-        By species; empty where candidates have no comparable scores.
+        By species (see `precision_by_fold`); empty where candidates have no comparable scores.
     """
 
     particles: tuple[Particle, ...]
@@ -138,7 +138,7 @@ def nested(
     def fit(truth: pd.DataFrame, candidates: pd.DataFrame) -> ThresholdRule:
         return ThresholdRule(fit_thresholds(truth, candidates, particles))
 
-    precision = {particle.name: average_precision(truth, candidates, particle) for particle in particles}
+    precision = precision_by_fold(truth, [_of(candidates, fold.held_out) for fold in folds], particles, folds)
     return nested_fit(fit, truth, candidates, particles=particles, folds=folds, average_precision=precision)
 
 
@@ -180,6 +180,36 @@ def nested_fit(
     rule = fit(truth, candidates)
     counts = count(truth, rule(candidates), particles)
     return NestedResult(tuple(particles), tuple(results), rule, counts, dict(average_precision or {}))
+
+
+def precision_by_fold(
+    truth: pd.DataFrame, ranked: Sequence[pd.DataFrame], particles: Sequence[Particle], folds: Sequence[Fold]
+) -> dict[str, float]:
+    """Return each species' average precision: the mean over folds, each weighing as much as it holds true particles.
+
+    Scores of two folds come from two networks, or from rules that were fitted to other runs; a list pooled over folds
+    would measure how well their scales agree, which is what the nested score is for.
+
+    Parameters
+    ----------
+    truth
+        ``experiment, particle_type, x, y, z`` (Å), every species and held-out run.
+    ranked
+        For each fold the candidates of its held-out runs, with scores.
+    particles
+        Every species; one without truth has 0.
+    folds
+        As many as lists.
+    """
+    names = [particle.name for particle in particles]
+    held, found = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
+    for fold, candidates in zip(folds, ranked, strict=True):
+        own = _of(truth, fold.held_out)
+        for particle in particles:
+            true = int((own["particle_type"] == particle.name).sum())
+            held[particle.name] += true
+            found[particle.name] += true * average_precision(own, candidates, particle)
+    return {name: found[name] / max(held[name], 1) for name in names}
 
 
 def _of(table: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:

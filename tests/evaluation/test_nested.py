@@ -46,7 +46,20 @@ def test_the_optimum_is_fitted_and_scored_on_everything(data):
     assert result.optimum_rule.thresholds == thresholds
     assert result.optimum == score(pool(count(truth, apply_thresholds(candidates, thresholds), CZII)), CZII)
     assert result.gap == result.optimum.total - result.score.total
-    assert result.average_precision == {p.name: average_precision(truth, candidates, p) for p in CZII}
+
+
+def test_average_precision_is_that_of_each_fold_weighed_by_its_truth(data):
+    truth, candidates = data
+    result = nested(truth, candidates, CZII, FOLDS)
+    for particle in CZII:
+        own = [(truth[truth.experiment == run], candidates[candidates.experiment == run]) for run in RUNS]
+        held = [int((picks.particle_type == particle.name).sum()) for picks, _ in own]
+        each = [average_precision(picks, found, particle) for picks, found in own]
+        expected = np.average(each, weights=held) if any(held) else 0.0
+        assert result.average_precision[particle.name] == pytest.approx(expected)
+    # Another network's scale in one fold changes no ranking.
+    scaled = candidates.assign(score=candidates.score.where(candidates.experiment != RUNS[0], candidates.score / 10))
+    assert nested(truth, scaled, CZII, FOLDS).average_precision == pytest.approx(result.average_precision)
 
 
 @pytest.mark.parametrize("run", RUNS)
