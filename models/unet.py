@@ -63,7 +63,7 @@ class UNetSettings:
         ``auto``, ``bf16``, ``fp16`` or ``fp32``.
     """
 
-    steps: int = 400
+    steps: int = 500
     epoch_steps: int = 50
     batch: int = 2
     crop: tuple[int, int, int] = (64, 96, 96)

@@ -112,7 +112,7 @@ class YoloSettings:
 
 PRESETS = {
     "demo": YoloSettings(epochs=3),
-    "short": YoloSettings(epochs=10),
+    "short": YoloSettings(epochs=16),
     "full": YoloSettings(
         network="yolo11l",
         thickness=1,
