@@ -9,7 +9,9 @@ import hashlib
 import itertools
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ from tomograms.errors import InputError
 
 UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
+READERS = min(4, os.cpu_count() or 1)
+"""Chunks that are read at a time, each by one thread: decoding, copying and adding up leave Python to the others."""
 
 
 @dataclass(frozen=True)
@@ -139,24 +143,38 @@ def read_volume(stored: StoredVolume) -> NDArray[np.float32]:
     except Exception as error:  # an unknown codec, among others
         raise InputError(f"{stored.source}/{stored.path}: expected an array of Zarr format 2, but {error}") from None
     volume = np.empty(stored.shape, np.float32)
-    buffer = np.empty(stored.chunks, array.dtype)
-    for index, key in stored.chunk_keys():
-        name = f"{stored.source}/{key}"
-        content = stored.store.get(key)
-        if content is None:
-            raise InputError(f"{name}: expected a chunk of the volume {stored.shape}, but the file is missing")
+    buffers = [np.empty(stored.chunks, array.dtype) for _ in range(READERS)]
+
+    def fill(chunk: tuple[tuple[int, ...], str]) -> None:
+        index, key = chunk
+        buffer = buffers.pop()
         try:
-            block = _decode(array, bytes(content), buffer).reshape(stored.chunks, order=array.order)
-        except Exception as error:  # each codec has its own kind of error for damaged bytes
-            raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
-        box = tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))
-        target = volume[box]
-        target[...] = block[tuple(slice(n) for n in target.shape)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            quick = block.sum()  # not finite where a voxel is not, or where large ones overflow
-        if not np.isfinite(quick) and not np.isfinite(target).all():
-            raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
+            target = volume[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))]
+            _fill(target, stored, key, array, buffer)
+        finally:
+            buffers.append(buffer)
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for _ in pool.map(fill, stored.chunk_keys()):  # in order: of several errors the first chunk's is raised
+            pass
     return volume
+
+
+def _fill(target: NDArray[np.float32], stored: StoredVolume, key: str, array: Any, buffer: NDArray[Any]) -> None:
+    """Write one chunk's voxels to their place; see `read_volume`."""
+    name = f"{stored.source}/{key}"
+    content = stored.store.get(key)
+    if content is None:
+        raise InputError(f"{name}: expected a chunk of the volume {stored.shape}, but the file is missing")
+    try:
+        block = _decode(array, bytes(content), buffer).reshape(stored.chunks, order=array.order)
+    except Exception as error:  # each codec has its own kind of error for damaged bytes
+        raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
+    target[...] = block[tuple(slice(n) for n in target.shape)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        quick = block.sum()  # not finite where a voxel is not, or where large ones overflow
+    if not np.isfinite(quick) and not np.isfinite(target).all():
+        raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
 
 
 def _decode(array: Any, content: bytes, buffer: NDArray[Any]) -> NDArray[Any]:

@@ -57,13 +57,13 @@ def errors(truth: pd.DataFrame, candidates: pd.DataFrame) -> NDArray[np.float64]
 
 
 def also_found(theirs: dict[str, NDArray[np.float64]], candidates: pd.DataFrame) -> float:
-    """Return the share of the peer's centroids that lie within a tenth of a radius of one of ours."""
+    """Return the share of the peer's centroids that lie within a voxel of one of ours."""
     hits = total = 0
     for particle in CZII:
         ours = candidates.loc[candidates["particle_type"] == particle.name, ["x", "y", "z"]].to_numpy()
         total += len(theirs[particle.name])
         if len(ours) and len(theirs[particle.name]):
-            hits += int((cKDTree(ours).query(theirs[particle.name])[0] <= 0.1 * particle.radius).sum())
+            hits += int((cKDTree(ours).query(theirs[particle.name])[0] <= VOXEL_SIZE).sum())
     return hits / total if total else 1.0
 
 

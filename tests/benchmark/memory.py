@@ -73,17 +73,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         work = prepare_peaks(shape)
     else:
         work = prepare_simulation(shape)
-    base = resident()
+    base = resident("VmRSS")
     work()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"base": base, "peak": peak}))
+    print(json.dumps({"base": base, "peak": resident("VmHWM")}))
 
 
-def resident() -> float:
-    """Return this process's resident memory now, GiB; where there is no /proc, its peak so far."""
+def resident(figure: str) -> float:
+    """Return this process's resident memory, GiB: now (``VmRSS``) or at its peak (``VmHWM``).
+
+    Where there is no /proc, either is the peak that ``getrusage`` knows. Linux's own takes that from the process that
+    started this one, if it was larger.
+    """
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 2**20
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{figure}:")) / 2**20
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
