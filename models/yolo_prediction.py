@@ -52,14 +52,11 @@ class YoloPredictor:
         batch = max(1, BATCH_PIXELS // frame.side**2)
         parts = [self._boxes(levels, chosen[i : i + batch], frame) for i in range(0, len(chosen), batch)]
         index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
-        whole = complete(xyxy.astype(np.float64), frame.side)
-        corners = frame.to_index(whole.reshape(-1, 2)).reshape(-1, 4)
-        column, row = corners[:, [0, 2]].mean(axis=1), corners[:, [1, 3]].mean(axis=1)
-        height, width = frame.shape
-        inside = (
-            (column >= -0.5) & (column <= width - 0.5) & (row >= -0.5) & (row <= height - 0.5)
-        )  # not in the padding
-        index, corners, confidence, label = index[inside], corners[inside], confidence[inside], label[inside]
+        first, last = frame.edges
+        centre = (xyxy[:, :2].astype(np.float64) + xyxy[:, 2:]) / 2
+        inside = ((centre >= first) & (centre <= last)).all(axis=1)  # not in the padding
+        index, xyxy, confidence, label = index[inside], xyxy[inside], confidence[inside], label[inside]
+        corners = frame.to_index(complete(xyxy.astype(np.float64), frame).reshape(-1, 2)).reshape(-1, 4)
         return SliceBoxes(
             axis=0,
             slice_index=middle(index, settings.thickness),
@@ -97,17 +94,18 @@ class YoloPredictor:
             return self.head._inference(exact(raw))
 
 
-def complete(xyxy: NDArray[np.float64], side: int) -> NDArray[np.float64]:  # (n, 4) pixels -> the same
-    """Return boxes with what the edge of a square image of ``side`` pixels cut off.
+def complete(xyxy: NDArray[np.float64], frame: Canvas) -> NDArray[np.float64]:  # (n, 4) pixels -> the same
+    """Return boxes, their centres in the slice, with what the edge of its image cut off.
 
     Particles are labelled as circles and labels end at the image's edge, so the middle of a box that is cut there lies
-    too far inside. Along the edge it is still as long as the circle is wide. A centre never leaves the image.
+    too far inside. Along the edge it is still as long as the circle is wide. A centre never leaves the slice.
     """
     low, high = xyxy[:, :2], xyxy[:, 2:]
+    first, last = frame.edges
     length = (high - low).max(axis=1, keepdims=True)
-    cut_low, cut_high = low <= EDGE, high >= side - EDGE
-    lower = np.maximum(np.minimum(low, high - length), -high)
-    upper = np.minimum(np.maximum(high, low + length), 2 * side - low)
+    cut_low, cut_high = low <= EDGE, high >= frame.side - EDGE
+    lower = np.maximum(np.minimum(low, high - length), 2 * first - high)
+    upper = np.minimum(np.maximum(high, low + length), 2 * last - low)
     return np.concatenate([np.where(cut_low & ~cut_high, lower, low), np.where(cut_high & ~cut_low, upper, high)], 1)
 
 

@@ -51,6 +51,12 @@ class Canvas:
         """First row and column of the zoomed slice in the image."""
         return ((self.side - self.inner[0]) // 2, (self.side - self.inner[1]) // 2)
 
+    @property
+    def edges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Image coordinates (x, y) at which the zoomed slice begins and ends, ``(2,)`` each."""
+        first = np.array(self.offset[::-1])
+        return first, first + self.inner[::-1]
+
     def to_pixels(self, index: NDArray[np.floating]) -> NDArray[np.floating]:  # (..., 2) x, y -> the same
         """Return continuous image coordinates (0 is the image's edge) of voxel indices (0 is a voxel's centre)."""
         scale = np.array([self.inner[1] / self.shape[1], self.inner[0] / self.shape[0]])

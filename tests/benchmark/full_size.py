@@ -7,7 +7,6 @@ gives more candidates than any real tomogram.
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from models.unet import build_network
 from models.weights import header, save_weights
 from submissions.predict import predict_member
 from submissions.submission import Extent, read_submission, settle, write_submission
+from tests.benchmark.memory import resident
 from tomograms.dataset import open_dataset
 from tomograms.kaggle_tree import write_run
 from tomograms.particles import CZII
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stage, value in seconds.items():
         print(f"{stage}: {value:.1f} s")
     print(f"{'x'.join(map(str, shape))} voxels, preset {arguments.preset}: {rows} rows")
-    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    print(f"peak memory: {resident('VmHWM'):.2f} GiB")
 
 
 @contextmanager

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from models.yolo_prediction import YoloPredictor, complete, exact, suppress, turn, undo
 from models.yolo_runtime import import_ultralytics
 from models.yolo_settings import YoloSettings
+from models.yolo_slices import canvas
 from tomograms.tomogram import Tomogram
 
 SIDE = 64
+FULL = canvas((1, SIDE, SIDE), 1.0)  # a slice that fills its image
 ANCHORS = 8 * 8 + 4 * 4 + 2 * 2
 
 
@@ -134,19 +136,26 @@ def test_a_circle_that_the_edge_cuts_off_keeps_its_centre(along, across, radius,
                 box[:, ends] = SIDE - box[:, ends[::-1]]
         return box
 
-    found = complete(turned(np.clip(circle, 0, SIDE)), SIDE)
+    found = complete(turned(np.clip(circle, 0, SIDE)), FULL)
     np.testing.assert_allclose(found, turned(circle), atol=1e-9)
 
 
 def test_boxes_away_from_the_edge_and_boxes_from_edge_to_edge_stay():
     boxes = np.array([[2.0, 2, 40, 10], [0, 20, SIDE, 30], [-1, 5, SIDE + 1, 9]])
-    np.testing.assert_array_equal(complete(boxes, SIDE), boxes)
+    np.testing.assert_array_equal(complete(boxes, FULL), boxes)
 
 
 def test_a_completed_box_keeps_its_centre_in_the_image():
     # Far longer than wide: no circle with its centre in the image looks like it.
-    (box,) = complete(np.array([[0.0, 10, 4, 50]]), SIDE)
+    (box,) = complete(np.array([[0.0, 10, 4, 50]]), FULL)
     assert box.tolist() == [-4, 10, 4, 50]
+
+
+def test_a_completed_box_keeps_its_centre_out_of_the_padding():
+    # The slice begins at pixel 5: a centre that the completion would move to pixel 3 stays at the slice's edge.
+    padded = canvas((1, SIDE - 10, SIDE - 10), 1.0)
+    (box,) = complete(np.array([[0.0, 20, 13, 40]]), padded)
+    assert box.tolist() == [-3, 20, 13, 40]
 
 
 def test_exact_turns_nested_predictions_to_float32():
