@@ -1,11 +1,13 @@
 """Boxes of neighbouring slices become particles: 3D centroids that keep a score.
 
 A sphere of radius R shows in a stack of slices as boxes around one point, in 2R of depth; the missing wedge draws it
-out further. So each box asks how much confidence lies around it within such an ellipsoid; the boxes with most support
-are the particles, every box belongs to the nearest of them, and what is left above and below a better one, where no
-second sphere fits, is dropped. Unlike chains from slice to slice, this neither merges two particles that lie on top of
-each other nor breaks where a slice is missed, and it treats weak boxes like strong ones, so that long low-score tails
-keep their positions.
+out further. So each box asks how much confidence lies around it within such an ellipsoid; the boxes with most support,
+one in a column where no second sphere fits, are the particles, and every box belongs to the nearest of them. Unlike
+chains from slice to slice, this neither merges two particles that lie on top of each other nor breaks where a slice is
+missed, and it treats weak boxes like strong ones, so that long low-score tails keep their positions.
+
+A score asks for two things: that the slices through a particle's middle show it, and that slices beyond its ends don't.
+Membranes, larger particles and noise that has been smeared out run on, and look like any particle in a single slice.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from tomograms.particles import Particle
 REACH = 0.5  # across the slices, in radii: boxes of one particle lie within this distance of its centre
 DEPTH = 1.4  # along the slicing axis, in radii: the same, with what the missing wedge adds
 COLUMN = 2.0  # along the slicing axis, in radii: no two spheres of a species lie closer on top of each other
-LABELLED = 0.866  # half the depth, in radii, in which a particle's cross-section is expected to be found
+CORE = 0.5  # half the depth, in radii, in which every slice should show the particle
+RIM = 0.9  # distance along the slicing axis, in radii, from which on no slice should
+HALO = 2.1  # how far along the slicing axis, in radii, boxes beyond the rim are looked for
 
 
 @dataclass(frozen=True)
@@ -38,28 +42,37 @@ class Tracks:
     centre
         ``(n, 3)`` tomogram index (z, y, x).
     slices
-        ``(n,)`` number of slices in which a box belongs to it.
+        ``(n,)`` number of slices within `DEPTH` in which a box belongs to it.
     gaps
         ``(n,)`` number of slices between its first and last one in which none does.
     expected
-        Number of slices in which a particle of this size is expected.
-    confidence
-        ``(n,)`` sum over slices of the best box's confidence.
-    best
-        ``(n,)`` confidence of its best box.
+        Number of slices within `CORE`.
+    inside, outside
+        ``(n,)`` sum over slices of the best box's confidence, within `CORE`, and beyond `RIM`; a slice stands for what
+        lies around it, and counts by how much of that does.
+    mean, best
+        ``(n,)`` mean over ``slices`` of the best box's confidence, and the largest.
     """
 
     centre: NDArray[np.float64]
     slices: NDArray[np.int64]
     gaps: NDArray[np.int64]
     expected: float
-    confidence: NDArray[np.float64]
+    inside: NDArray[np.float64]
+    outside: NDArray[np.float64]
+    mean: NDArray[np.float64]
     best: NDArray[np.float64]
 
     @property
     def score(self) -> NDArray[np.float64]:
-        """``(n,)`` mean confidence over the expected slices, at most 1."""
-        return np.minimum(self.confidence / self.expected, 1.0)
+        """``(n,)`` mean confidence over the expected slices, at most 1, times inside / (inside + outside)."""
+        share = self.inside / np.maximum(self.inside + self.outside, 1e-300)
+        return np.minimum(self.inside / self.expected, 1.0) * share
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> Tracks:
+        """Return these particles."""
+        columns = (getattr(self, name)[rows] for name in ("inside", "outside", "mean", "best"))
+        return Tracks(self.centre[rows], self.slices[rows], self.gaps[rows], self.expected, *columns)
 
 
 def link_boxes(
@@ -111,9 +124,9 @@ def track_table(
     Returns
     -------
     pandas.DataFrame
-        ``experiment, particle_type, x, y, z`` (Å), ``slices`` (with a box), ``expected`` (of a particle of this size),
-        ``gaps`` (slices without one in between), ``mean_confidence`` (over the slices with a box), ``best_confidence``;
-        by species, best score first.
+        ``experiment, particle_type, x, y, z`` (Å), ``slices`` (with a box), ``expected`` (slices through its middle),
+        ``gaps`` (slices without one in between), ``mean_confidence`` (over the slices with a box), ``best_confidence``,
+        ``inside_share`` (of the confidence in its middle and beyond its ends); by species, best score first.
     """
     tables = []
     for particle in particles:
@@ -128,8 +141,9 @@ def track_table(
             "slices": track.slices,
             "expected": track.expected,
             "gaps": track.gaps,
-            "mean_confidence": track.confidence / np.maximum(track.slices, 1),
+            "mean_confidence": track.mean,
             "best_confidence": track.best,
+            "inside_share": track.inside / np.maximum(track.inside + track.outside, 1e-300),
         }
         tables.append(pd.DataFrame(columns, index=range(len(order))).iloc[order])
     return pd.concat(tables, ignore_index=True)
@@ -151,26 +165,21 @@ def link(
     radius
         Its radius in voxels.
     """
-    expected = max(1.0, 2 * LABELLED * radius / boxes.step)
-    point, confidence = _points(boxes, label)
+    axis, (point, confidence) = boxes.axis, _points(boxes, label)
     if not len(point):
-        none = np.empty(0, np.int64)
-        return Tracks(np.empty((0, 3)), none, none, expected, np.empty(0), np.empty(0))
-    other = [axis for axis in range(3) if axis != boxes.axis]
-    scale = np.empty(3)
-    scale[boxes.axis], scale[other] = 1 / (DEPTH * radius), 1 / (REACH * radius)
+        return _tracks(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty((0, 3)), boxes, radius)
 
-    seeds = _peaks(point * scale, _support(point * scale, confidence))
-    centre = point[seeds]
-    for _ in range(2):  # once more from the refined centres, so that the seed's own jitter is forgotten
-        owner = _owners(point * scale, centre * scale)
-        centre = _means(point, confidence, owner, centre)
-    owner = _owners(point * scale, centre * scale)
-    slices, length, total, best = _per_slice(point[:, boxes.axis], confidence, owner, len(centre))
-    gaps = np.maximum(np.rint(length / boxes.step).astype(np.int64) + 1 - slices, 0)
-    scale[boxes.axis] = 1 / (COLUMN * radius)
-    keep = _peaks(centre * scale, total)
-    return Tracks(centre[keep], slices[keep], gaps[keep], expected, total[keep], best[keep])
+    def scale(depth: float) -> NDArray[np.float64]:  # (3,), by which "within reach" is a unit distance
+        return np.where(np.arange(3) == axis, 1 / depth, 1 / REACH) / radius
+
+    near, apart, wide = scale(DEPTH), scale(COLUMN), scale(HALO)
+    # One seed a column: two in one long track would each draw half of its boxes, and both end up beside the particle.
+    centre = point[_peaks(point * apart, _support(point * near, confidence))]
+    centre = _means(point, confidence, _owners(point * near, centre * near), centre)
+    owner = _owners(point * wide, centre * wide)
+    tracks = _tracks(point[:, axis], confidence, owner, centre, boxes, radius)
+    best = _peaks(centre * apart, tracks.score)
+    return tracks[best[tracks.score[best] > 0]]
 
 
 def _points(boxes: SliceBoxes, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -231,23 +240,41 @@ def _means(
     return np.where(weight[:, None] > 0, np.stack(total, axis=1) / np.maximum(weight, 1e-300)[:, None], centre)
 
 
-def _per_slice(
-    depth: NDArray[np.float64], confidence: NDArray[np.float64], owner: NDArray[np.int64], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    # For each centre: slices with a box, first to last of them (voxels), sum of each one's best confidence, the best.
+def _tracks(
+    depth: NDArray[np.float64],  # (box,) along the slicing axis, voxels
+    confidence: NDArray[np.float64],  # (box,)
+    owner: NDArray[np.int64],  # (box,)
+    centre: NDArray[np.float64],  # (n, 3)
+    boxes: SliceBoxes,
+    radius: float,
+) -> Tracks:
+    """Return what the boxes of each centre say of it; in every slice only its best box counts."""
+    count, step = len(centre), boxes.step
     owned = np.flatnonzero(owner < count)
     owned = owned[np.lexsort((-confidence[owned], depth[owned], owner[owned]))]
     first = np.ones(len(owned), bool)
     first[1:] = (np.diff(owner[owned]) != 0) | (np.diff(depth[owned]) != 0)
     leader = owned[first]
-    best = np.zeros(count)
-    np.maximum.at(best, owner[leader], confidence[leader])
-    low, high = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(low, owner[leader], depth[leader])
-    np.maximum.at(high, owner[leader], depth[leader])
-    return (
-        np.bincount(owner[leader], minlength=count).astype(np.int64),
-        np.where(high >= low, high - low, 0.0),
-        np.bincount(owner[leader], confidence[leader], count).astype(np.float64),
-        best,
+    of, z, value = owner[leader], depth[leader], confidence[leader]
+    away = np.abs(z - centre[of, boxes.axis])
+
+    def total(part: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.bincount(of, part * value, count).astype(np.float64)
+
+    body = away <= DEPTH * radius
+    slices = np.bincount(of[body], minlength=count).astype(np.int64)
+    low, high, best = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
+    np.minimum.at(low, of[body], z[body])
+    np.maximum.at(high, of[body], z[body])
+    np.maximum.at(best, of[body], value[body])
+    length = np.where(slices > 0, high - low, 0.0)
+    return Tracks(
+        centre=centre,
+        slices=slices,
+        gaps=np.maximum(np.rint(length / step).astype(np.int64) + 1 - slices, 0),
+        expected=max(1.0, 2 * CORE * radius / step),
+        inside=total(np.clip((CORE * radius - away) / step + 0.5, 0, 1)),
+        outside=total(np.clip((away - RIM * radius) / step + 0.5, 0, 1)),
+        mean=total(body.astype(np.float64)) / np.maximum(slices, 1),
+        best=best,
     )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.outputs import SliceBoxes
 from postproc.candidates import COLUMNS
-from postproc.linking import LABELLED, link, link_boxes, track_table
+from postproc.linking import CORE, RIM, link, link_boxes, track_table
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import CZII, Particle
 
@@ -57,15 +57,35 @@ def test_z_is_at_most_half_a_slice_off(z):
     assert abs(found.loc[0, "z"] - z * VOXEL) <= VOXEL / 2
 
 
-def test_the_score_is_the_mean_confidence_over_the_expected_slices():
+def test_the_score_is_the_mean_confidence_over_the_slices_through_the_middle():
     rows = sphere((40.0, 30.0, 30.0), 10.0, confidence=0.25)
-    expected = 2 * LABELLED * 10.0
-    assert len(rows) == 17  # |dz| <= 8
-    assert linked(rows).loc[0, "score"] == pytest.approx(17 * 0.25 / expected)
+    assert len(rows) == 17  # |dz| <= 8, all of them short of the rim
+    assert linked(rows).loc[0, "score"] == pytest.approx(0.25)
+    missed = [row for row in rows if row[0] not in (38, 39, 43)]
+    assert linked(missed).loc[0, "score"] == pytest.approx(0.25 * (1 - 3 / (2 * CORE * 10)), rel=0.05)
 
 
-def test_the_score_is_at_most_one():
-    assert linked(sphere((40.0, 30.0, 30.0), 10.0, confidence=1.0, least=0.1)).loc[0, "score"] == 1.0
+def test_a_column_that_runs_on_scores_less_by_its_share_beyond_the_rim():
+    column = [(z, 30.0, 30.0, 10.0, 0.5, 1) for z in range(23, 58)]  # |dz| <= 17, as far as boxes are looked for
+    beyond = 2 * (17.5 - RIM * 10)
+    score = 0.5 * 2 * CORE * 10 / (2 * CORE * 10 + beyond)
+    found = linked(column)
+    assert found.loc[found["score"].idxmax(), "score"] == pytest.approx(score, rel=0.02)
+
+
+@pytest.mark.parametrize("end", [52, 55, 58, 61])
+def test_a_track_that_is_drawn_out_keeps_its_middle(end):
+    # What the missing wedge smears out is weak; it must neither seed a particle of its own nor draw boxes to it.
+    rows = sphere((40.0, 30.0, 30.0), 10.0) + [(z, 30.0, 30.0, 5.0, 0.1, 1) for z in range(49, end + 1)]
+    best = linked(rows).sort_values("score").iloc[-1]
+    assert best["z"] == pytest.approx(400.0, abs=15.0)
+    assert best["score"] > 0.6
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+def test_the_score_is_at_most_one(step):
+    rows = sphere((42.0, 30.0, 30.0), 10.0, confidence=1.0, step=step)
+    assert 0.8 < linked(rows, step=step).loc[0, "score"] <= 1.0
 
 
 def test_coarser_slices_give_the_same_score():
@@ -112,15 +132,17 @@ def test_weak_boxes_near_a_strong_particle_are_no_second_candidate():
 def test_a_single_weak_box_is_kept_with_a_low_score():
     found = linked([(12, 20.0, 25.0, 9.0, 0.01, 1)])
     assert found[["x", "y", "z"]].to_numpy().tolist() == [[250.0, 200.0, 120.0]]
-    assert found.loc[0, "score"] == pytest.approx(0.01 / (2 * LABELLED * 10))
+    assert found.loc[0, "score"] == pytest.approx(0.01 / (2 * CORE * 10))
 
 
 def test_tracks_tell_slices_and_best_confidence():
     tracks = link(boxes([*sphere((40.0, 30.0, 30.0), 10.0), (40, 30.5, 30.0, 10.0, 0.9, 1)]), 1, 10.0)
     assert tracks.slices.tolist() == [17]
     assert tracks.best == pytest.approx([0.9])
-    assert tracks.confidence == pytest.approx([16 * 0.8 + 0.9])
-    assert tracks.expected == pytest.approx(17.32)
+    assert tracks.mean == pytest.approx([(16 * 0.8 + 0.9) / 17])
+    assert tracks.inside == pytest.approx([8 * 0.8 + 0.9 + 2 * 0.5 * 0.8])  # |dz| <= 4 whole, half of |dz| = 5
+    assert tracks.outside == pytest.approx([0.0])
+    assert tracks.expected == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -191,7 +213,8 @@ def test_side_table_says_what_stands_behind_each_candidate():
     rows = whole + broken
     table = track_table(boxes(rows), (BALL,), VOXEL, experiment="TS")
     assert table["slices"].tolist() == [len(whole), len(broken)] and table["gaps"].tolist() == [0, 3]
-    assert table["expected"].tolist() == pytest.approx([2 * LABELLED * 10.0] * 2)
+    assert table["expected"].tolist() == pytest.approx([2 * CORE * 10.0] * 2)
+    assert table["inside_share"].tolist() == pytest.approx([1.0, 1.0], abs=0.01)
     assert table["mean_confidence"].tolist() == pytest.approx([0.8, 0.4])
     assert table["best_confidence"].tolist() == pytest.approx([0.8, 0.4])
     candidates = linked(rows)  # the same particles, in the same order
