@@ -64,10 +64,14 @@ class Tracks:
     best: NDArray[np.float64]
 
     @property
+    def share(self) -> NDArray[np.float64]:
+        """``(n,)`` inside / (inside + outside), 0 where both are."""
+        return self.inside / np.maximum(self.inside + self.outside, np.finfo(float).tiny)
+
+    @property
     def score(self) -> NDArray[np.float64]:
-        """``(n,)`` mean confidence over the expected slices, at most 1, times inside / (inside + outside)."""
-        share = self.inside / np.maximum(self.inside + self.outside, 1e-300)
-        return np.minimum(self.inside / self.expected, 1.0) * share
+        """``(n,)`` mean confidence over the expected slices, at most 1, times `share`."""
+        return np.minimum(self.inside / self.expected, 1.0) * self.share
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Tracks:
         """Return these particles."""
@@ -143,17 +147,13 @@ def track_table(
             "gaps": track.gaps,
             "mean_confidence": track.mean,
             "best_confidence": track.best,
-            "inside_share": track.inside / np.maximum(track.inside + track.outside, 1e-300),
+            "inside_share": track.share,
         }
         tables.append(pd.DataFrame(columns, index=range(len(order))).iloc[order])
     return pd.concat(tables, ignore_index=True)
 
 
-def link(
-    boxes: SliceBoxes,
-    label: int,
-    radius: float,
-) -> Tracks:
+def link(boxes: SliceBoxes, label: int, radius: float) -> Tracks:
     """Return the particles of one species.
 
     Parameters
