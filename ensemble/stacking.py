@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ensemble.logistic import fit_logistic
 
-SPREAD = 0.8
+SPREAD = 0.4
 """Prior standard deviation of a member's coefficient about the members' mean, which is about 1."""
 DECIMALS = 3
 """Weights are rounded: nothing finer is known, and another machine's exp and log give the same ones."""
