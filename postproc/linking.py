@@ -165,7 +165,8 @@ def link(boxes: SliceBoxes, label: int, radius: float) -> Tracks:
     radius
         Its radius in voxels.
     """
-    axis, (point, confidence) = boxes.axis, _points(boxes, label)
+    axis = boxes.axis
+    point, confidence = _points(boxes, label)
     if not len(point):
         return _tracks(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty((0, 3)), boxes, radius)
 
@@ -174,12 +175,14 @@ def link(boxes: SliceBoxes, label: int, radius: float) -> Tracks:
 
     near, apart, wide = scale(DEPTH), scale(COLUMN), scale(HALO)
     # One seed a column: two in one long track would each draw half of its boxes, and both end up beside the particle.
-    centre = point[_peaks(point * apart, _support(point * near, confidence))]
-    centre = _means(point, confidence, _owners(point * near, centre * near), centre)
+    scaled = point * near
+    centre = point[_peaks(point * apart, _support(scaled, confidence))]
+    centre = _means(point, confidence, _owners(scaled, centre * near), centre)
     owner = _owners(point * wide, centre * wide)
     tracks = _tracks(point[:, axis], confidence, owner, centre, boxes, radius)
-    best = _peaks(centre * apart, tracks.score)
-    return tracks[best[tracks.score[best] > 0]]
+    score = tracks.score
+    best = _peaks(centre * apart, score)
+    return tracks[best[score[best] > 0]]
 
 
 def _points(boxes: SliceBoxes, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
