@@ -12,9 +12,9 @@ from ensemble.calibration import Calibration, fit_calibration, label_hits, local
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import Contest, compete, fit_contests
 from ensemble.ensemble import Ensemble, rescore, weigh
-from ensemble.landscape import Landscape
 from ensemble.points import codes, to_points
 from ensemble.tuning import Tuning, equal_rule, tune
+from ensemble.tuning_problem import Landscape
 from evaluation.matching import positions
 from evaluation.metric import BETA
 from evaluation.residuals import measure_residuals, shift

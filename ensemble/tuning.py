@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ensemble.clustering import FusionRule
-from ensemble.landscape import Landscape, Sweep
 from ensemble.stacking import stacked_weights
+from ensemble.tuning_problem import Landscape, Sweep
 
 if TYPE_CHECKING:
     from optuna.study import Study

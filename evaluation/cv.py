@@ -123,7 +123,7 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: Mapping[str, 
     """Return the content of ``run.json`` for what was asked; what was not asked is as in ``old``."""
     from evaluation.folds import Fold, load_folds
     from evaluation.run_directory import folds_to_records, to_records
-    from evaluation.views import fingerprint, open_views
+    from evaluation.tomogram_types import fingerprint, open_views
     from models.settings import check_owners, resolve_settings, to_record
     from tomograms.versions import commit, versions
 
@@ -215,8 +215,8 @@ def jobs_of(run: RunDirectory) -> list[Job]:
 
 def work_off(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> None:
     """Do every job that has not been done, on the devices that were asked for."""
+    from compute.precision import resolve_device
     from evaluation.workers import find_devices, train_all
-    from models.precision import resolve_device
     from tomograms.console import Progress, Task, console
 
     open_jobs = [job for job in jobs if not job.finished]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from evaluation.folds import Fold
-from evaluation.views import view_names
+from evaluation.tomogram_types import view_names
 from models.member import Advance, Watch
 from models.outputs import SliceBoxes
 from models.registry import get_member
@@ -38,7 +38,7 @@ class Job:
     directory
         Where everything of it is written.
     extra_types
-        Further tomogram types of the training runs; see `evaluation.views`.
+        Further tomogram types of the training runs; see `evaluation.tomogram_types`.
     """
 
     fold: Fold
@@ -79,7 +79,7 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
     job
         What is to be done.
     tomograms
-        Normalised, by name; the training ones in every type (`evaluation.views.view_names`), and the held-out ones.
+        Normalised, by name; the training ones in every type (`evaluation.tomogram_types.view_names`), and the held-out ones.
     picks
         Of the same. Those of the held-out runs are watched, and nothing that is kept depends on them.
     device

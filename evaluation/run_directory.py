@@ -67,7 +67,7 @@ class RunDirectory:
 
     @property
     def extra_types(self) -> tuple[str, ...]:
-        """The tomogram types in which training runs are seen beside the main one; see `evaluation.views`."""
+        """The tomogram types in which training runs are seen beside the main one; see `evaluation.tomogram_types`."""
         return tuple(self.record.get("extra_tomogram_types", ()))
 
     @property

@@ -15,7 +15,7 @@ from typing import Any
 
 from evaluation.jobs import Job, run_job
 from evaluation.run_directory import RunDirectory
-from evaluation.views import load, open_views
+from evaluation.tomogram_types import load, open_views
 from models import registry
 from tomograms.dataset import Dataset, open_recorded
 from tomograms.errors import InputError
@@ -34,7 +34,7 @@ def find_devices(asked: Sequence[str]) -> list[str]:
     """Return the devices to train on, one process each: those asked for; ``auto`` is every GPU, or the CPU twice."""
     if list(asked) != ["auto"]:
         return list(asked)
-    from models.precision import every_gpu
+    from compute.precision import every_gpu
 
     return every_gpu() or ["cpu"] * min(PROCESSES, os.cpu_count() or 1)
 

@@ -121,7 +121,7 @@ class Member(Protocol):
 
 
 class Learner(Protocol):
-    """A network in pre-training: `models.pretraining` decides what it sees and for how long.
+    """A network in pre-training: `models.training.pretraining` decides what it sees and for how long.
 
     Attributes
     ----------

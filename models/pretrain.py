@@ -13,7 +13,7 @@ from tomograms.particles import CZII, Particle
 if TYPE_CHECKING:
     import torch
 
-    from models.pretraining import Example, Source
+    from models.training.pretraining import Example, Source
 
 SHAPE = (72, 160, 160)
 VALIDATION_SHAPE = (72, 192, 192)
@@ -75,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _pretrain(member: str, options: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from models.precision import resolve_device
-    from models.pretraining import Plan, pretrain
+    from compute.precision import resolve_device
     from models.registry import get_member
     from models.settings import resolve_settings, to_record
+    from models.training.pretraining import Plan, pretrain
     from tomograms.console import Progress, console
 
     directory = options.out / member

@@ -8,8 +8,8 @@ from models.member import Member
 from tomograms.errors import InputError
 
 MEMBERS = {
-    "unet": "models.unet:UNetMember",
-    "yolo": "models.yolo:YoloMember",
+    "unet": "models.unet.member:UNetMember",
+    "yolo": "models.yolo.member:YoloMember",
 }
 
 

@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     arguments = options.parse_args(argv)
 
-    from submissions.submission import read_submission
+    from submissions.export.submission import read_submission
     from tomograms.particles import CZII
 
     if arguments.data is None:

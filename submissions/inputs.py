@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evaluation.run_directory import RunDirectory, open_run
-from submissions.submission import Extent
+from submissions.export.submission import Extent
 from tomograms.dataset import Dataset, open_dataset, open_recorded
 from tomograms.errors import InputError
 

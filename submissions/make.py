@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from submissions.collect import Collected
-    from submissions.copick_export import CopickTarget
-    from submissions.fusion import Fusion
-    from submissions.inference import Inference
-    from submissions.submission import Extent
+    from submissions.export.copick_picks import CopickTarget
+    from submissions.export.submission import Extent
+    from submissions.prediction.collect import Collected
+    from submissions.prediction.fusion import Fusion
+    from submissions.prediction.inference import Inference
     from tomograms.dataset import Dataset
 
 LATEST = Path("submissions") / "submission.csv"
@@ -79,16 +79,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     arguments = parser().parse_args(argv)
 
-    from submissions.budget import Budget, ladder, parse_duration
-    from submissions.collect import collect
-    from submissions.copick_export import CopickTarget
-    from submissions.final import FOLDS
-    from submissions.fusion import load_fusion, members_in_use
-    from submissions.inference import Inference
+    from submissions.export.copick_picks import CopickTarget
+    from submissions.export.submission import read_submission
     from submissions.inputs import extents_of, find_run, names_to_predict, open_data, trained_on
-    from submissions.store import Store
-    from submissions.submission import read_submission
-    from submissions.workers import find_devices
+    from submissions.prediction.budget import Budget, ladder, parse_duration
+    from submissions.prediction.collect import collect
+    from submissions.prediction.final import FOLDS
+    from submissions.prediction.fusion import load_fusion, members_in_use
+    from submissions.prediction.inference import Inference
+    from submissions.prediction.store import Store
+    from submissions.prediction.workers import find_devices
     from tomograms.console import duration
 
     limit = None if arguments.budget is None else parse_duration(arguments.budget)
@@ -146,7 +146,7 @@ def say(line: str) -> None:
 
 def finish_training(inference: Inference) -> None:
     """Train the final models that are not there yet, and say what they mean."""
-    from submissions.final import MEANING, train_final, untrained
+    from submissions.prediction.final import MEANING, train_final, untrained
     from tomograms.console import Progress
 
     say(MEANING)
@@ -170,7 +170,7 @@ def export(
 ) -> None:
     """Write the other formats that were asked for."""
     from ensemble.ensemble import FILE
-    from submissions.exports import Provenance, ensemble_version, write_csv, write_star
+    from submissions.export.star import Provenance, ensemble_version, write_csv, write_star
 
     run = fusion.run
     species = [particle.name for particle in run.particles]
@@ -198,7 +198,7 @@ def export(
 def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Sequence[str]) -> None:
     """Print what the test truth says of the tomograms on which it is known."""
     from postproc.candidates import concatenate
-    from submissions.report import compare, score_table
+    from submissions.report.test_truth import compare, score_table
     from tomograms.console import console
     from tomograms.picks import join_truth
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER = ("tomograms", "models", "postproc", "evaluation", "ensemble", "submissions")
+ORDER = ("tomograms", "compute", "models", "postproc", "evaluation", "ensemble", "submissions")
 COMMANDS = (
     "evaluation.cv",
     "evaluation.metric",
@@ -17,7 +17,7 @@ COMMANDS = (
     "ensemble.build",
     "submissions.make",
     "submissions.check",
-    "submissions.view",
+    "submissions.pictures",
 )
 HEAVY = ("torch", "monai", "ultralytics", "optuna", "sklearn", "matplotlib", "copick")
 

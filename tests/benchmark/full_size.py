@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from models.registry import get_member
-from models.unet import build_network
+from models.unet.member import build_network
 from models.weights import header, save_weights
-from submissions.predict import predict_member
-from submissions.submission import Extent, read_submission, settle, write_submission
+from submissions.export.submission import Extent, read_submission, settle, write_submission
+from submissions.prediction.averaging import predict_member
 from tests.benchmark.memory import resident
 from tomograms.dataset import open_dataset
 from tomograms.kaggle_tree import write_run

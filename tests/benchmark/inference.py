@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.precision import autocast, compute_dtype
-from models.sliding_window import blend_weight, plan_windows
-from models.unet_network import STRIDE
+from compute.precision import autocast, compute_dtype
+from models.unet.network import STRIDE
+from models.unet.sliding_window import blend_weight, plan_windows
 from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row
 from tests.benchmark.scale import FULL_SHAPE, Scale
 from tests.benchmark.scenes import tomogram, unet
 
 if TYPE_CHECKING:
-    from models.unet import UNetPredictor
+    from models.unet.member import UNetPredictor
 
 FASTER = 1.3
 DIFFERENCE = 0.02

@@ -20,7 +20,7 @@ from tomograms.particles import CZII
 from tomograms.tomogram import Tomogram, normalise
 
 if TYPE_CHECKING:
-    from models.unet import UNetPredictor
+    from models.unet.member import UNetPredictor
 
 CELL = 33.0
 """Voxels between the particles of a scene, which lie on a shaken lattice: no two of them touch."""
@@ -143,7 +143,7 @@ def _columns(xyz: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 def unet_settings(scale: Scale) -> Any:
     """Return the settings of the U-Net that is timed."""
-    from models.unet import SHORT
+    from models.unet.member import SHORT
 
     if scale.full:
         return replace(SHORT, steps=40, epoch_steps=1000, batch=1, crop=(48, 96, 96))

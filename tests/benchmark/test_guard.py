@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.sliding_window import plan_windows, predict_maps
-from models.unet import UNetMember
+from models.unet.member import UNetMember
+from models.unet.sliding_window import plan_windows, predict_maps
 from postproc.peaks import map_candidates
 from tests.benchmark.measure import memory_of
 from tests.benchmark.scale import FULL_SHAPE, VOXEL_SIZE

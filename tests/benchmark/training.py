@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from models.precision import resolve_device
+from compute.precision import resolve_device
 from tests.benchmark.measure import Timing, timing
 from tests.benchmark.rows import Limit, Row
 from tests.benchmark.scale import Scale
@@ -80,7 +80,7 @@ def monai_way(image: Tomogram, truth: pd.DataFrame, settings: Any, device: str, 
         ToTensord,
     )
 
-    from models.unet import build_network
+    from models.unet.member import build_network
 
     classes, keys = 1 + len(CZII), ["image", "label"]
     labels = label_map(image.volume.shape, truth, fraction=settings.radius_fraction)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from compute.precision import resolve_device
 from models.outputs import SliceBoxes
-from models.precision import resolve_device
-from models.yolo_slices import canvas, image, slabs
+from models.yolo.slices import canvas, image, slabs
 from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row
 from tests.benchmark.scale import FULL_SHAPE, Scale
@@ -29,7 +29,7 @@ def shipped(settings: Any) -> torch.nn.Module:
     """Return the network with the weights that ship with the project."""
     from models.initial import SHIPPED
     from models.weights import fill, load_weights
-    from models.yolo_runtime import import_ultralytics
+    from models.yolo.runtime import import_ultralytics
 
     import_ultralytics()
     from ultralytics.nn.tasks import DetectionModel
@@ -94,7 +94,7 @@ def share_found(ours: SliceBoxes, theirs: list[np.ndarray], size: tuple[int, int
 def run(scale: Scale) -> list[Row]:
     """Return the row."""
     from models.registry import get_member
-    from models.yolo_prediction import YoloPredictor
+    from models.yolo.prediction import YoloPredictor
 
     shape = scale.pick(FULL_SHAPE, (4, 96, 96))
     settings = replace(get_member("yolo").presets["short"], views=1, predict_step=1)  # as Ultralytics' own

@@ -6,7 +6,6 @@ import numpy as np
 import optuna
 import pytest
 
-from ensemble.landscape import Landscape
 from ensemble.points import Points
 from ensemble.stacking import stacked_weights
 from ensemble.tuning import (
@@ -20,6 +19,7 @@ from ensemble.tuning import (
     store_studies,
     tune,
 )
+from ensemble.tuning_problem import Landscape
 from tests.ensemble.synthetic import PAIR
 
 HARD = PAIR[1]

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import zarr
 
-from models.crops import TrainingVolume, draw_batch, species_shares
-from models.targets import ball_targets
-from models.yolo_prediction import complete
-from models.yolo_slices import canvas, circles, image, middle, polygons, slabs
+from models.training.crops import TrainingVolume, draw_batch, species_shares
+from models.training.targets import ball_targets
+from models.yolo.prediction import complete
+from models.yolo.slices import canvas, circles, image, middle, polygons, slabs
 from tests.golden.inputs import BALL_AND_SHELL, TRIO, balls
 from tests.golden.store import digest, statistics
 from tomograms.coordinates import to_index

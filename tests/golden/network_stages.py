@@ -18,11 +18,11 @@ from models.member import Watch
 from models.outputs import ClassMaps, SliceBoxes
 from models.registry import MEMBERS, get_member
 from models.settings import to_record
-from models.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
 from models.weights import load_weights, save_weights
 from postproc.convert import to_candidates
 from postproc.linking import track_table
-from submissions.predict import predict_member
+from submissions.prediction.averaging import predict_member
 from tests.golden.inputs import BALL_AND_SHELL, PAIR, RIBOSOME, TRIO, VIRUS, balls, peaked_logits
 from tests.golden.store import statistics
 from tomograms.particles import CZII

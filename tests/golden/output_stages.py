@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from postproc.candidates import concatenate, empty_candidates, make_candidates
-from submissions.budget import Budget, ladder, parse_duration
-from submissions.copick_export import CopickTarget
-from submissions.exports import Provenance, ensemble_version, write_csv, write_star
-from submissions.submission import Extent, settle, write_submission
+from submissions.export.copick_picks import CopickTarget
+from submissions.export.star import Provenance, ensemble_version, write_csv, write_star
+from submissions.export.submission import Extent, settle, write_submission
+from submissions.prediction.budget import Budget, ladder, parse_duration
 from tomograms.kaggle_tree import write_run
 from tomograms.particles import CZII
 

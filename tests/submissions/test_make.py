@@ -14,16 +14,16 @@ from ensemble.ensemble import load_ensemble
 from evaluation.metric import kaggle_score
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
-from submissions.budget import Plan
-from submissions.fusion import Fusion, load_fusion, members_in_use, restrict
-from submissions.inference import Inference
+from submissions.export.submission import SUBMISSION_COLUMNS, read_submission, settle
 from submissions.inputs import extents_of, find_run, names_to_predict, trained_on
 from submissions.make import main
-from submissions.store import Store
-from submissions.submission import SUBMISSION_COLUMNS, read_submission, settle
+from submissions.prediction.budget import Plan
+from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, restrict
+from submissions.prediction.inference import Inference
+from submissions.prediction.store import Store
 from tests.submissions.conftest import RUN, TEST, TRAIN
 from tests.submissions.fakes import MapsPredictor
-from tests.submissions.test_inference import calls, damage
+from tests.submissions.prediction.test_inference import calls, damage
 from tomograms.errors import InputError, run_command
 from tomograms.files import read_json, write_json
 from tomograms.picks import join_truth

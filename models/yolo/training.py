@@ -1,0 +1,268 @@
+"""Ultralytics' trainer, bent to this project's rules. Import it only after `models.yolo.runtime.import_ultralytics`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from copy import copy
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from ultralytics.data.dataset import YOLODataset
+from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.ops import resample_segments
+from ultralytics.utils.torch_utils import ModelEMA
+
+from compute.precision import autocast, compute_dtype
+from models.initial import start_from
+from models.member import Advance
+from models.yolo.initial import class_axes
+from models.yolo.prediction import exact
+from models.yolo.runtime import load_pretrained
+from models.yolo.settings import YoloSettings
+from tomograms.errors import InputError
+from tomograms.particles import Particle
+
+BACKBONE = 11  # of YOLO11's modules, the first ones
+RESAMPLED = 32  # corners of a polygon during augmentation
+WATCHED = {
+    "metrics/mAP50(B)": "watch_map50",
+    "metrics/mAP50-95(B)": "watch_map50_95",
+    "metrics/precision(B)": "watch_precision",
+    "metrics/recall(B)": "watch_recall",
+}
+
+
+class SliceDataset(YOLODataset):
+    """Ultralytics' data set, with images transposed at random and polygons kept as small as they were written."""
+
+    transpose = 0.0
+
+    def cache_images(self) -> None:
+        """Keep all images in memory; Ultralytics' own way prints a progress bar, whatever it is told."""
+        for i in range(self.ni):
+            self.ims[i], self.im_hw0[i], self.im_hw[i] = self.load_image(i)
+
+    def update_labels_info(self, label: dict[str, Any]) -> dict[str, Any]:
+        """Return the label with its polygons at `RESAMPLED` corners; Ultralytics' 1000 only cost time on circles."""
+        segments = label.pop("segments", [])
+        label = super().update_labels_info({**label, "segments": []})
+        if len(segments):
+            label["instances"].segments = np.stack(resample_segments(segments, n=RESAMPLED), axis=0)
+        return label
+
+    def get_image_and_label(self, index: int) -> dict[str, Any]:
+        """Return an image with its label, transposed with the set probability (images are square)."""
+        out = super().get_image_and_label(index)
+        if self.augment and random.random() < self.transpose:
+            out["img"] = np.ascontiguousarray(out["img"].swapaxes(0, 1))
+            instances = out["instances"]
+            instances.bboxes[:] = instances.bboxes[:, [1, 0, 3, 2]]
+            instances.segments = np.ascontiguousarray(instances.segments[..., ::-1])
+        return out
+
+
+class SliceModel(DetectionModel):
+    """Ultralytics' network, computing in ``dtype``; boxes and loss stay in float32: corners need its digits."""
+
+    dtype = torch.float32
+
+    def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
+        """Return the loss and its parts."""
+        device = batch["img"].device
+        if preds is None:
+            with autocast(device, self.dtype):
+                preds = self.forward(batch["img"].contiguous(memory_format=torch.channels_last))
+        with torch.autocast(device.type, enabled=False):
+            return super().loss(batch, exact(preds))
+
+
+class SliceTrainer(DetectionTrainer):
+    """Ultralytics' trainer: the average of the weights is the result, and nothing reads the watched slices."""
+
+    def __init__(
+        self,
+        overrides: dict[str, Any],
+        *,
+        settings: YoloSettings,
+        particles: Sequence[Particle],
+        pretrained: Path | None,
+        device: torch.device,
+        advance: Advance,
+    ):
+        self.settings = settings
+        self.particles = particles
+        self.pretrained = pretrained
+        self.advance = advance
+        self.rows: list[dict[str, float]] = []
+        self.batches = 0
+        self.dtype = compute_dtype(device, settings.precision)
+        gpu = device.type == "cuda"
+        amp = {torch.bfloat16: "bf16", torch.float16: True}.get(self.dtype, False) if gpu else False
+        super().__init__(overrides={**overrides, "amp": amp})
+        self.add_callback("on_train_epoch_start", SliceTrainer._count_batches)
+        self.add_callback("on_train_batch_end", SliceTrainer._tell)
+
+    def _count_batches(self) -> None:
+        self.batches = 0
+
+    def _tell(self) -> None:
+        self.batches += 1
+        each = len(self.train_loader)
+        loss = sum(float(part) for part in self.tloss.values())
+        self.advance(self.epoch * each + self.batches, self.epochs * each, f"loss {loss:.2f}")
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> SliceDataset:
+        """Return the slices of one split."""
+        dataset = SliceDataset(
+            img_path=img_path,
+            data=self.data,
+            imgsz=self.args.imgsz,
+            batch_size=batch,
+            augment=mode == "train",
+            hyp=self.args,
+            rect=False,
+            cache=self.args.cache,
+            stride=32,
+            pad=0.0,
+            task="detect",
+        )
+        dataset.transpose = self.settings.transpose
+        return dataset
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = False) -> SliceModel:
+        """Return the network, with the weights that it starts from."""
+        model = SliceModel(cfg, nc=self.data["nc"], ch=3, verbose=False)
+        model.dtype = self.dtype
+        if self.pretrained is not None:
+            if self.pretrained.suffix == ".pt":
+                model.load(load_pretrained(self.pretrained), verbose=False)  # whatever has its shape
+            else:
+                start_from(self.pretrained, model, self.particles, class_axes=class_axes, background=False)
+        return model.to(memory_format=torch.channels_last)
+
+    def setup_model(self) -> None:
+        """Build the network; pretrained files are read by this project, safely, and never by Ultralytics itself."""
+        self.model: Any = self.get_model(cfg=str(self.args.model))
+
+    def _setup_train(self) -> None:
+        # Its check of mixed precision would download a network to compare with.
+        with patch("ultralytics.engine.trainer.check_amp", lambda model: True):
+            super()._setup_train()
+        self.ema = ModelEMA(self.model, decay=self.settings.ema_decay, tau=self.settings.ema_steps)
+
+    def build_optimizer(self, model: Any, *arguments: Any, **options: Any) -> torch.optim.Optimizer:
+        """Return the optimiser; Adam's fused step, which Ultralytics asks for on GPUs only, also pays on CPUs."""
+        optimizer = super().build_optimizer(model, *arguments, **options)
+        if self.pretrained is not None:
+            slow_down(optimizer, model.model[:BACKBONE], share=self.settings.encoder_share)
+        if self.device.type == "cpu" and isinstance(optimizer, torch.optim.Adam):  # AdamW is one
+            for group in optimizer.param_groups:
+                group["fused"] = True
+        return optimizer
+
+    def get_validator(self) -> DetectionValidator:
+        """Return Ultralytics' validator."""
+        return DetectionValidator(self.test_loader, save_dir=self.save_dir, args=copy(self.args), _callbacks={})
+
+    def validate(self) -> tuple[dict[str, float], float]:
+        """Look at the watched slices every few epochs and at the end; nothing else depends on it."""
+        last = self.epoch + 1 == self.epochs
+        if self.validator.dataloader is None or not (last or (self.epoch + 1) % self.settings.watch_every == 0):
+            return {}, 0.0
+        return self.validator(self), 0.0
+
+    def save_model(self) -> bool:
+        """Save nothing: the result is taken from memory, so that no pickle is ever left on disk."""
+        return False
+
+    def save_metrics(self, metrics: dict[str, float]) -> None:
+        """Keep the epoch's losses and validation metrics for ``history.csv``."""
+        batches = len(self.train_loader)
+        row = {"step": (self.epoch + 1) * batches, "epoch": self.epoch + 1, "learning_rate": metrics["lr/pg0"]}
+        parts = {f"{part}_loss": metrics[f"train/{part}_loss"] for part in ("box", "cls", "dfl")}
+        row |= {"loss": sum(parts.values()), **parts}
+        if self.metrics:
+            row |= {name: self.metrics[key] for key, name in WATCHED.items()}
+            row["watch_loss"] = sum(self.metrics[f"val/{part}_loss"] for part in ("box", "cls", "dfl"))
+        self.rows.append(row)
+
+    def _handle_nan_recovery(self, epoch: int) -> bool:
+        # Ultralytics would go on from a checkpoint, and there is none.
+        if not torch.isfinite(self.loss):
+            raise InputError(
+                f"yolo: the loss is {self.loss.item()} after epoch {epoch + 1}; lower --set yolo.lr0 or the gains"
+            )
+        return False
+
+    def final_eval(self) -> None:
+        """Do without Ultralytics' evaluation of ``best.pt``: the last step's weights are the result."""
+
+
+def slow_down(optimizer: torch.optim.Optimizer, part: torch.nn.Module, *, share: float) -> None:
+    """Give a part of the network that share of its learning rate: its parameters move into groups of their own."""
+    slow = {id(parameter) for parameter in part.parameters()}
+    for group in list(optimizer.param_groups):
+        chosen = [p for p in group["params"] if id(p) in slow]
+        group["params"] = [p for p in group["params"] if id(p) not in slow]
+        if chosen:
+            optimizer.add_param_group({**group, "params": chosen, "lr": share * group["lr"]})
+
+
+def arguments(
+    settings: YoloSettings, *, data: Path, side: int, seed: int, directory: Path, device: str, fine: bool = False
+) -> dict[str, Any]:
+    """Return Ultralytics' training arguments; whatever of it could write, plot or stop early is off.
+
+    ``fine``: the training starts from weights, and has the rate for that.
+    """
+    return {
+        "model": f"{settings.network}.yaml",
+        "data": str(data),
+        "save_dir": str(directory),
+        "imgsz": side,
+        "device": device,
+        "seed": seed,
+        "deterministic": True,
+        "workers": 0 if device == "cpu" else 8,
+        "cache": "ram" if device == "cpu" else False,
+        "plots": False,
+        "save": False,
+        "val": True,
+        "patience": 0,
+        "verbose": False,
+        "pretrained": False,
+        "epochs": settings.epochs,
+        "warmup_epochs": settings.warmup_epochs,
+        "warmup_bias_lr": 0.0,
+        "batch": settings.batch,
+        "nbs": settings.batch,
+        "optimizer": settings.optimizer,
+        "lr0": settings.fine_lr0 if fine else settings.lr0,
+        "lrf": settings.lrf,
+        "cos_lr": settings.cosine,
+        "momentum": settings.momentum,
+        "weight_decay": settings.weight_decay,
+        "box": settings.box,
+        "cls": settings.cls,
+        "dfl": settings.dfl,
+        "cls_pw": settings.class_power,
+        "hsv_h": 0.0,
+        "hsv_s": 0.0,
+        "hsv_v": settings.brightness,
+        "degrees": settings.degrees,
+        "shear": settings.shear,
+        "translate": settings.translate,
+        "scale": settings.scale,
+        "fliplr": settings.fliplr,
+        "flipud": settings.flipud,
+        "bgr": settings.zflip,
+        "mosaic": settings.mosaic,
+        "close_mosaic": settings.close_mosaic,
+        "mixup": settings.mixup,
+        "copy_paste": settings.copy_paste,
+    }

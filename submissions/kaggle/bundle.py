@@ -1,0 +1,153 @@
+"""One folder that can be uploaded to Kaggle as it is: weights, ensemble, wheels, notebook and metadata."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ensemble.add import added_path
+from ensemble.ensemble import FILE, load_ensemble
+from evaluation.run_directory import RunDirectory
+from submissions.export.star import ensemble_version
+from submissions.kaggle.notebook import write_notebook
+from submissions.kaggle.packages import download_wheels, lacking, project_metadata, write_wheel
+from submissions.prediction.final import ALL, model_folders
+from submissions.prediction.fusion import members_in_use
+from tomograms.errors import InputError
+from tomograms.files import replacing, write_json
+
+COMPETITION = "czii-cryo-et-object-identification"
+RUN = "run"
+"""Name of the run inside the bundle."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a bundle is to be.
+
+    Attributes
+    ----------
+    account
+        The Kaggle account that uploads it.
+    budget, expect
+        For the notebook.
+    image
+        What Kaggle's image has; see `submissions.kaggle.packages.lacking`.
+    python
+        Its version of Python, ``3.11``.
+    final
+        Which models are packed; see `submissions.prediction.final`.
+    """
+
+    account: str
+    budget: str
+    expect: int
+    image: Mapping[str, str | None]
+    python: str
+    final: str
+
+
+def slug(title: str) -> str:
+    """Return Kaggle's address of a title: lower case, words joined by dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def write_bundle(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
+    """Write the bundle and return what ``bundle.json`` says of it.
+
+    An old bundle in ``folder`` is replaced once the new one is complete; a folder that holds something else is refused.
+
+    Raises
+    ------
+    InputError
+        If weights are missing, a wheel cannot be had, or the folder holds something else.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "bundle.json").exists():
+        raise InputError(f"{folder}: expected an empty folder or an old bundle, but it holds something else")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        record = _fill(making, run, order)
+        making.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return record
+
+
+def _fill(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
+    members = members_in_use(load_ensemble(run.path / FILE), run)
+    copy_run(run, members, folder / RUN, final=order.final)
+    (folder / "wheels").mkdir()
+    wheel = write_wheel(folder / "wheels")
+    packed = lacking(project_metadata().requirements, order.image)
+    download_wheels(packed, folder / "wheels", python=order.python)
+    write_notebook(folder / "submit.ipynb", budget=order.budget, expect=order.expect, final=order.final)
+    title = f"CryoET picks {run.name}"[:43].strip()
+    write_json(folder / "dataset-metadata.json", dataset_metadata(title, order.account))
+    write_json(folder / "kernel-metadata.json", kernel_metadata(title, order.account))
+    record = {
+        "run": run.name,
+        "ensemble": ensemble_version(run.path / FILE),
+        "members": list(members),
+        "wheel": wheel.name,
+        "packed": packed,
+        "python": order.python,
+        "simulated": bool(run.record.get("simulated", False)),
+    }
+    write_json(folder / "bundle.json", record)
+    return record
+
+
+def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final: str) -> None:
+    """Copy what predicting needs of a run: its record, ensemble, weights and added members' candidates.
+
+    Raises
+    ------
+    InputError
+        If a weights file is missing.
+    """
+    # Where the training data lay is nobody's business elsewhere, and is not there.
+    record = {**run.record, "data": {**run.record["data"], "root": "/kaggle/input"}}
+    write_json(folder / "run.json", record)
+    files = [run.path / FILE]
+    files += [job / "weights.safetensors" for member in members for job in model_folders(run, member, final).values()]
+    others = [member for member in load_ensemble(run.path / FILE).members if member not in run.members]
+    files += [added_path(run, member) for member in others]
+    for file in files:
+        if not file.exists():
+            command = "submissions.make --final all" if final == ALL else "evaluation.cv"
+            raise InputError(f"{file}: no such file; python -m {command} --run {run.name} makes it")
+        with replacing(folder / file.relative_to(run.path)) as temporary:
+            shutil.copyfile(file, temporary)
+
+
+def dataset_metadata(title: str, account: str) -> dict[str, Any]:
+    """Return the content of ``dataset-metadata.json``."""
+    name = f"{title} bundle"[:50]
+    return {"title": name, "id": f"{account}/{slug(name)}", "licenses": [{"name": "AGPL-3.0"}]}
+
+
+def kernel_metadata(title: str, account: str) -> dict[str, Any]:
+    """Return the content of ``kernel-metadata.json``: private, with GPUs, offline, on the competition's data."""
+    return {
+        "id": f"{account}/{slug(title)}",
+        "title": title,
+        "code_file": "submit.ipynb",
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_internet": False,
+        "dataset_sources": [dataset_metadata(title, account)["id"]],
+        "competition_sources": [COMPETITION],
+        "kernel_sources": [],
+        "model_sources": [],
+    }

@@ -1,0 +1,77 @@
+"""Which models predict new tomograms: the fold models, averaged, or one final model that was trained on all runs.
+
+Fold models come at no further cost, and their scores can be matched to those that the thresholds were fitted to
+(`submissions.prediction.score_matching`). A final model has seen every annotated run, which is worth most where there are few; but
+no run is left on which its scores could be compared with out-of-fold ones, so its thresholds are a transfer in good
+faith: they were fitted to models that saw fewer runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluation.run_directory import RunDirectory
+from evaluation.tomogram_types import fingerprint, load, open_views
+from models.member import Advance
+from models.registry import get_member
+from models.settings import from_record
+from tomograms.dataset import open_recorded
+from tomograms.errors import InputError
+
+FOLDS, ALL = "folds", "all"
+MEANING = (
+    "final models trained on all runs: no annotated run is left to compare their scores with out-of-fold ones; the "
+    "thresholds, fitted to models that saw fewer runs, are used as they are"
+)
+
+
+def model_folders(run: RunDirectory, member: str, final: str = FOLDS) -> dict[str, Path]:
+    """Return the folders of the models that predict, by name: ``HELD_OUT/MEMBER-SEED``, or ``final/MEMBER-SEED``."""
+    on_all = [run.path / "final" / f"{member}-{seed}" for seed in run.seeds]
+    folders = on_all if final == ALL else run.jobs(member)
+    return {f"{folder.parent.name}/{folder.name}": folder for folder in folders}
+
+
+def untrained(run: RunDirectory, member: str) -> dict[int, Path]:
+    """Return the folders of the member's final models that have not been trained, by seed."""
+    folders = model_folders(run, member, ALL).values()
+    pairs = zip(run.seeds, folders, strict=True)
+    return {seed: folder for seed, folder in pairs if not (folder / "weights.safetensors").exists()}
+
+
+def train_final(run: RunDirectory, member: str, seed: int, *, folder: Path, device: str, advance: Advance) -> None:
+    """Train a member on every run of the cross-validation, with the same settings and views; nothing is watched.
+
+    Parameters
+    ----------
+    run, member, seed
+        What is trained.
+    folder
+        Where it goes; an interrupted training is taken up there.
+    device
+        ``auto``, ``cpu`` or ``cuda[:N]``.
+    advance
+        Told of progress.
+
+    Raises
+    ------
+    InputError
+        If the run's data are no longer what they were.
+    """
+    dataset = open_recorded(run.record["data"])
+    names = sorted({name for fold in run.folds for name in (*fold.held_out, *fold.train)})
+    views = open_views(dataset, run.extra_types, names)
+    if fingerprint(dataset, views, runs=names, train=run.train) != run.record["data_hash"]:
+        raise InputError(f"{dataset.root}: expected the data that run {run.name} was trained on, but they have changed")
+    tomograms, picks = load(dataset, views, runs=names, train=names)
+    get_member(member).fit(
+        list(tomograms.values()),
+        picks,
+        None,
+        particles=run.particles,
+        settings=from_record(member, run.record["members"][member]),
+        seed=seed,
+        directory=folder,
+        device=device,
+        advance=advance,
+    )

@@ -1,0 +1,114 @@
+"""From members' test candidates to the list that is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from ensemble.add import load_added
+from ensemble.clustering import FusionRule
+from ensemble.ensemble import FILE, Ensemble, load_ensemble
+from evaluation.run_directory import RunDirectory
+from postproc.candidates import concatenate
+from submissions.prediction.averaging import one_per_member
+from submissions.prediction.final import FOLDS
+from submissions.prediction.inference import Prediction
+from tomograms.files import read_json
+
+
+def members_in_use(ensemble: Ensemble, run: RunDirectory) -> tuple[str, ...]:
+    """Return the run's members that have a weight for some species, the strongest first.
+
+    The strongest is the one with the best nested score in ``ensemble.json``, or, if that tells none, the largest share
+    of weights, species counting by their weight in the metric. The members without weight need not be predicted.
+    """
+    active = {member for fusion in ensemble.fusions.values() for member in fusion.active}
+    scores = read_json(run.path / FILE).get("scores", {})
+    share = dict.fromkeys(ensemble.members, 0.0)
+    for particle in ensemble.particles:
+        weights = ensemble.fusions[particle.name].weights
+        for member, weight in weights.items():
+            share[member] += particle.weight * weight / sum(weights.values())
+    merit = {member: (scores.get(member, {}).get("nested", 0.0), share[member]) for member in active}
+    return tuple(sorted(active & set(run.members), key=lambda member: (*(-m for m in merit[member]), member)))
+
+
+def restrict(ensemble: Ensemble, members: Collection[str]) -> Ensemble:
+    """Return the ensemble for tomograms that only some of its members have predicted.
+
+    The others' weights become 0, so that their silence is no vote against a particle. A species that only the others
+    voted on is left to the rest, with equal weights.
+    """
+    if set(members) >= set(ensemble.members):
+        return ensemble
+    fusions = {}
+    for name, fusion in ensemble.fusions.items():
+        weights = {member: weight if member in members else 0.0 for member, weight in fusion.weights.items()}
+        if not any(weights.values()):
+            weights = {member: float(member in members) for member in fusion.weights}
+        fusions[name] = FusionRule(weights, fusion.radius_fraction, fusion.variance)
+    return replace(ensemble, fusions=fusions)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The last step for one tomogram after the other.
+
+    Attributes
+    ----------
+    ensemble
+        Fitted out-of-fold.
+    run
+        Whose models predicted.
+    added
+        Candidates of members that were trained elsewhere and came as a file (see `ensemble.add`).
+    final
+        Which models predicted (see `submissions.prediction.final`); only fold models' scores can be matched.
+    """
+
+    ensemble: Ensemble
+    run: RunDirectory
+    added: pd.DataFrame
+    final: str = FOLDS
+
+    def fused(self, prediction: Prediction, *, matched: bool = True) -> pd.DataFrame:
+        """Return all fused candidates of a tomogram, before any threshold; none if no member worked.
+
+        Parameters
+        ----------
+        prediction
+            What the members found.
+        matched
+            Whether the averaged models' scores are matched to single models' (see `submissions.prediction.score_matching`).
+        """
+        added = self.added[self.added["experiment"] == prediction.experiment]
+        used = {*prediction.members, *added["member"]} & set(self.ensemble.members)
+        candidates = concatenate(
+            [one_per_member(prediction.candidates, self.run, matched=matched and self.final == FOLDS), added]
+        )
+        return restrict(self.ensemble, used).apply(candidates) if used else candidates[:0]
+
+
+def load_fusion(run: RunDirectory, names: Iterable[str], final: str = FOLDS) -> Fusion:
+    """Return the last step of a run whose ensemble has been built, with its added members' candidates.
+
+    Parameters
+    ----------
+    run
+        The run.
+    names
+        The tomograms that will be predicted.
+    final
+        Which models predict them.
+
+    Raises
+    ------
+    InputError
+        If the ensemble or an added member's file is missing or damaged.
+    """
+    ensemble = load_ensemble(run.path / FILE)
+    others = [member for member in ensemble.members if member not in run.members]
+    experiments = list(names)
+    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]), final)

@@ -1,0 +1,228 @@
+"""One tomogram with all members: what was predicted before is read, the rest predicted and kept.
+
+A tomogram that cannot be read, or a member that fails on it, is reported and does not end the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from evaluation.run_directory import RunDirectory
+from models.member import Predictor
+from postproc.candidates import concatenate
+from submissions.prediction.averaging import load_models, predict_member
+from submissions.prediction.budget import Plan
+from submissions.prediction.final import FOLDS, model_folders
+from submissions.prediction.store import Store, Stored, prediction_key, weights_key
+from tomograms.dataset import Dataset
+from tomograms.tomogram import Tomogram
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What did not work, in one line.
+
+    Attributes
+    ----------
+    experiment
+        The tomogram.
+    member
+        The member that failed on it; empty if the tomogram as a whole did.
+    reason
+        The error's message.
+    """
+
+    experiment: str
+    member: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return f"{self.experiment}{': ' if self.member else ''}{self.member}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is known of one tomogram.
+
+    Attributes
+    ----------
+    experiment
+        The tomogram.
+    stored
+        By member that worked.
+    failures
+        What did not.
+    rest
+        Seconds of everything but the members' predictions and the loading of models; ``None`` if none was made.
+    """
+
+    experiment: str
+    stored: Mapping[str, Stored]
+    failures: tuple[Failure, ...] = ()
+    rest: float | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members that worked."""
+        return tuple(sorted(self.stored))
+
+    @property
+    def candidates(self) -> pd.DataFrame:
+        """Every member's candidates, single models' and averaged (see `submissions.prediction.averaging.predict_member`)."""
+        return concatenate([stored.candidates for stored in self.stored.values()])
+
+
+def failed(experiment: str, reason: str) -> Prediction:
+    """Return the prediction of a tomogram that failed as a whole."""
+    return Prediction(experiment, {}, (Failure(experiment, "", reason),))
+
+
+@dataclass
+class Inference:
+    """A run's members at work on a data set.
+
+    Attributes
+    ----------
+    run
+        The finished cross-validation.
+    dataset
+        Where the tomograms lie.
+    store
+        Where candidates are kept.
+    members
+        Those of the run's members that predict.
+    device
+        ``auto``, ``cpu`` or ``cuda[:N]``.
+    final
+        Which models; see `submissions.prediction.final`.
+    """
+
+    run: RunDirectory
+    dataset: Dataset
+    store: Store
+    members: tuple[str, ...]
+    device: str
+    final: str = FOLDS
+    _models: dict[str, dict[str, Predictor]] = field(default_factory=dict, init=False)
+    _full: dict[str, int] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def weights(self) -> dict[str, dict[str, str]]:
+        """The key of each member's weights."""
+        return {member: weights_key(self.folders(member)) for member in self.members}
+
+    def folders(self, member: str) -> dict[str, Path]:
+        """Return the folders of a member's models, by name."""
+        return model_folders(self.run, member, self.final)
+
+    def models(self, member: str) -> Mapping[str, Predictor]:
+        """Return a member's models, loaded at the first call.
+
+        Raises
+        ------
+        InputError
+            If one is missing or damaged.
+        """
+        if member not in self._models:
+            self._models[member] = load_models(member, self.folders(member), device=self.device)
+            self._full[member] = max(model.views for model in self._models[member].values())
+        return self._models[member]
+
+    def stored(self, experiment: str) -> dict[str, Stored]:
+        """Return what was predicted before, by member."""
+        found = {}
+        for member, weights in self.weights.items():
+            key = prediction_key(self.dataset, experiment, weights)
+            if (stored := self.store.read(experiment, member, key)) is not None:
+                found[member] = stored
+        return found
+
+    def predict(
+        self,
+        experiment: str,
+        plan: Plan,
+        *,
+        accept_poorer: bool = False,
+        advance: Callable[[str], None] = lambda note: None,
+    ) -> Prediction:
+        """Return the candidates in one tomogram, and keep them.
+
+        Parameters
+        ----------
+        experiment
+            The tomogram.
+        plan
+            Which members, and how many views.
+        accept_poorer
+            Take what an earlier, interrupted run with a time budget has made, also where it was poorer than ``plan``.
+        advance
+            Told of each model that is done.
+
+        Raises
+        ------
+        InputError
+            If a member's models cannot be loaded: that is no fault of the tomogram.
+        """
+        weights = self.weights
+        start = time.perf_counter()
+        failures = []
+        spent = 0.0
+        try:
+            found = self.stored(experiment)
+            members: Sequence[str] = plan.members
+            if accept_poorer and found:
+                members = sorted({member for stored in found.values() for member in stored.members})
+                kept = {member: stored for member, stored in found.items() if member in members}
+            else:
+                kept = {m: s for m, s in found.items() if m in members and s.views >= plan.views(s.full)}
+            missing = [member for member in members if member not in kept]
+            if not missing:
+                return Prediction(experiment, kept)
+            keys = {m: prediction_key(self.dataset, experiment, weights[m]) for m in missing}
+            tomogram = self.dataset.tomogram(experiment)
+        except Exception as error:  # whatever is wrong with this tomogram, the others may be right
+            return failed(experiment, in_a_line(error))
+        for member in missing:
+            begin = time.perf_counter()
+            self.models(member)
+            loaded = time.perf_counter()  # done once, and no measure of what the next tomogram takes
+            try:
+                candidates, views = self._one(tomogram, member, plan, advance)
+            except Exception as error:  # a member that fails on one tomogram may work on the others
+                failures.append(Failure(experiment, member, in_a_line(error)))
+            else:
+                seconds = time.perf_counter() - loaded
+                kept[member] = Stored(candidates, views, self._full[member], tuple(members), seconds)
+                self.store.write(experiment, member, keys[member], kept[member])
+            spent += time.perf_counter() - begin
+        return Prediction(experiment, kept, tuple(failures), time.perf_counter() - start - spent)
+
+    def _one(
+        self, tomogram: Tomogram, member: str, plan: Plan, advance: Callable[[str], None]
+    ) -> tuple[pd.DataFrame, int]:
+        """Return one member's candidates and how many views were averaged."""
+        models = self.models(member)
+        views = plan.views(self._full[member])
+        for model in models.values():
+            model.views = views
+        table = predict_member(
+            tomogram,
+            models,
+            particles=self.run.particles,
+            member=member,
+            advance=lambda name: advance(f"{tomogram.name} {name}"),
+        )
+        return table, views
+
+
+def in_a_line(error: BaseException) -> str:
+    """Return an error as one line that says what it is."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}".rstrip(": ")

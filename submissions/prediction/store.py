@@ -1,0 +1,103 @@
+"""Test candidates on disk: ``runs/NAME/test/EXPERIMENT/MEMBER.parquet``, with a key of what they were made from.
+
+A prediction that is there with the right key is not computed again; with another key it counts as absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from postproc.candidates import read_candidates, write_candidates
+from tomograms.dataset import Dataset
+from tomograms.errors import InputError
+from tomograms.files import read_json, write_json
+from tomograms.ome_zarr import fingerprint
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A prediction that was kept.
+
+    Attributes
+    ----------
+    candidates
+        See `submissions.prediction.averaging.predict_member`.
+    views, full
+        How many test-time views were averaged, of how many.
+    members
+        Those that were to predict this tomogram; fewer than all where time ran short.
+    seconds
+        What the prediction took.
+    """
+
+    candidates: pd.DataFrame
+    views: int
+    full: int
+    members: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Store:
+    """The test candidates of one run (``path`` is ``runs/NAME/test``)."""
+
+    path: Path
+
+    def read(self, experiment: str, member: str, key: Mapping[str, Any]) -> Stored | None:
+        """Return a member's prediction of a tomogram, or ``None`` if there is none that was made from ``key``."""
+        table, card = self._files(experiment, member)
+        try:
+            record = read_json(card)
+            if record["key"] != key:
+                return None
+            cost = record["views"], record["full"], tuple(record["members"]), record["seconds"]
+            return Stored(read_candidates(table), *cost)
+        except (InputError, KeyError, TypeError):
+            return None
+
+    def begun(self, experiment: str) -> bool:
+        """Return whether anything is kept of a tomogram, whatever it was made from."""
+        return (self.path / experiment).is_dir()
+
+    def write(self, experiment: str, member: str, key: Mapping[str, Any], stored: Stored) -> None:
+        """Keep a member's prediction of a tomogram; what it was made from is written last and removed first."""
+        table, card = self._files(experiment, member)
+        card.unlink(missing_ok=True)
+        write_candidates(table, stored.candidates)
+        record = {name: getattr(stored, name) for name in ("views", "full", "members", "seconds")}
+        write_json(card, {"key": dict(key), **record})
+
+    def _files(self, experiment: str, member: str) -> tuple[Path, Path]:
+        folder = self.path / experiment
+        return folder / f"{member}.parquet", folder / f"{member}.json"
+
+
+def weights_key(folders: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of each model's weights, by name; see `submissions.prediction.final.model_folders`.
+
+    Raises
+    ------
+    InputError
+        If a training has left no weights.
+    """
+    key = {}
+    for name, folder in folders.items():
+        path = folder / "weights.safetensors"
+        if not path.exists():
+            raise InputError(
+                f"{path}: no such file; the cross-validation has not finished: python -m evaluation.cv goes on with it"
+            )
+        with path.open("rb") as file:
+            key[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return key
+
+
+def prediction_key(dataset: Dataset, experiment: str, weights: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a prediction depends on: the volume's bytes and the weights; picks play no part."""
+    return {"volume": fingerprint(dataset.source.volume(experiment)), "weights": dict(weights)}

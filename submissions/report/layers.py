@@ -1,0 +1,114 @@
+"""What each member and the ensemble report in one tomogram, honestly: nothing that is shown was fitted to its truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ensemble.ensemble import FILE, Ensemble
+from ensemble.records import gather
+from evaluation.matching import match
+from evaluation.run_directory import RunDirectory
+from evaluation.thresholds import apply_thresholds, fit_thresholds
+from submissions.prediction.averaging import one_per_member
+from submissions.prediction.fusion import Fusion
+from submissions.prediction.inference import Prediction
+from tomograms.files import read_json
+from tomograms.particles import Particle
+
+FUSED = "fused"
+HIT, MISS, FALSE_POSITIVE, FOUND = "hit", "miss", "false positive", "found"
+"""Kinds of marks; the last where there is no truth."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The layers of any tomogram of a run.
+
+    Attributes
+    ----------
+    fusion
+        The run's ensemble, fitted on all folds.
+    candidates
+        Out-of-fold candidates, one list a member.
+    by_fold
+        Held-out runs -> the ensemble that was fitted without them.
+    """
+
+    fusion: Fusion
+    candidates: pd.DataFrame
+    by_fold: Mapping[tuple[str, ...], Ensemble]
+
+    def held_out(self, experiment: str) -> dict[str, pd.DataFrame]:
+        """Return what is reported in a held-out run by name of the member, the ensemble last.
+
+        Thresholds (and with an ``ensemble.json`` of `ensemble.build` everything else) are fitted on the other folds.
+        """
+        (fold,) = (fold for fold in self.fusion.run.folds if experiment in fold.held_out)
+        ensemble = self.by_fold.get(fold.held_out, self.fusion.ensemble)
+        own = self.candidates[self.candidates["experiment"] == experiment]
+        return {**self._members(own, fold.held_out), FUSED: ensemble.predict(own)}
+
+    def test(self, prediction: Prediction) -> dict[str, pd.DataFrame]:
+        """Return what is reported in a test tomogram by name of the member, the ensemble last."""
+        own = one_per_member(prediction.candidates, self.fusion.run)
+        fused = apply_thresholds(self.fusion.fused(prediction), self.fusion.ensemble.thresholds)
+        return {**self._members(own, ()), FUSED: fused}
+
+    def _members(self, own: pd.DataFrame, without: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+        """Return each member's candidates above thresholds that were fitted ``without`` some runs."""
+        run = self.fusion.run
+        truth = run.truth()
+        truth = truth[~truth["experiment"].isin(without)]
+        others = self.candidates[~self.candidates["experiment"].isin(without)]
+        kept = {}
+        for member in self.fusion.ensemble.members:
+            thresholds = fit_thresholds(truth, others[others["member"] == member], run.particles)
+            kept[member] = apply_thresholds(own[own["member"] == member], thresholds)
+        return kept
+
+
+def load_layers(fusion: Fusion) -> Layers:
+    """Return the layers of a run whose ensemble has been built.
+
+    Raises
+    ------
+    InputError
+        If a file of the run is missing or damaged.
+    """
+    run: RunDirectory = fusion.run
+    record = read_json(run.path / FILE)
+    by_fold = {tuple(f["held_out"]): Ensemble.from_record(f["ensemble"]) for f in record.get("folds", [])}
+    added = [member for member in fusion.ensemble.members if member not in run.members]
+    return Layers(fusion, gather(run, added), by_fold)
+
+
+def judge(truth: pd.DataFrame | None, found: pd.DataFrame, particles: tuple[Particle, ...]) -> pd.DataFrame:
+    """Return the marks of one tomogram: ``particle_type, x, y, z`` (Å) and ``kind``.
+
+    As the metric counts: of several candidates on one true particle the best is a hit and the others are false
+    positives. Without truth everything is `FOUND`.
+
+    Parameters
+    ----------
+    truth
+        Of the tomogram; ``None`` where nobody knows it.
+    found
+        What is reported there.
+    particles
+        Every species.
+    """
+    columns = ["particle_type", "x", "y", "z"]
+    marks = found[columns].reset_index(drop=True)
+    if truth is None:
+        return marks.assign(kind=FOUND)
+    matches = match(truth, found, particles, experiments=found["experiment"].unique())
+    pairs = pd.DataFrame({"truth": matches.pair_truth, "row": matches.row[matches.pair_prediction]})
+    pairs["score"] = found["score"].to_numpy()[pairs["row"]]
+    best = pairs.sort_values(["truth", "score", "row"], ascending=[True, False, True]).drop_duplicates("truth")
+    marks["kind"] = FALSE_POSITIVE
+    marks.loc[best["row"].unique(), "kind"] = HIT
+    missed = truth.drop(index=truth.index[best["truth"]])[columns].assign(kind=MISS)
+    return pd.concat([table for table in (marks, missed) if len(table)] or [marks], ignore_index=True)

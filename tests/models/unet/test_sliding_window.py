@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+
+
+class Pooling(torch.nn.Module):
+    """A "network" without memory of its window: two classes, the stride-2 mean and its negative."""
+
+    def forward(self, volume: torch.Tensor) -> torch.Tensor:
+        mean = torch.nn.functional.avg_pool3d(volume, 2)
+        return torch.cat([mean, -mean], 1)
+
+
+def maps(volume: np.ndarray, window=(16, 16, 16), overlap=0.25, views=1) -> np.ndarray:
+    return predict_maps(
+        volume,
+        Pooling(),
+        classes=2,
+        window=window,
+        overlap=overlap,
+        stride=2,
+        multiple=8,
+        views=views,
+        device=torch.device("cpu"),
+    )
+
+
+@pytest.mark.parametrize("views", [1, 2, 8])
+@pytest.mark.parametrize("shape", [(16, 24, 40), (12, 20, 34), (8, 8, 8), (5, 9, 33)])
+def test_windows_and_views_change_nothing_for_a_local_network(shape, views):
+    volume = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    even = [n // 2 * 2 for n in shape]
+    whole = volume[: even[0], : even[1], : even[2]]
+    expected = whole.reshape(even[0] // 2, 2, even[1] // 2, 2, even[2] // 2, 2).mean((1, 3, 5))
+    found = maps(volume, views=views)
+    assert found.shape == (2, *(-(-n // 2) for n in shape))
+    assert found.dtype == np.float16
+    inner = found[0, : even[0] // 2, : even[1] // 2, : even[2] // 2]
+    assert np.allclose(inner, expected, atol=2e-3)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 60), st.integers(1, 20), st.sampled_from([0.0, 0.125, 0.25, 0.5]))
+def test_windows_cover_the_axis_and_overlap_enough(blocks, window_blocks, overlap):
+    step, length, largest = 8, 8 * blocks, 8 * window_blocks
+    (size, *others), corners = plan_windows((length, step, step), (largest, step, step), overlap, step)
+    places = [corner[0] for corner in corners]
+    assert others == [step, step] and all(corner[1:] == (0, 0) for corner in corners)
+    assert size <= largest and size % step == 0
+    assert places[0] == 0 and places[-1] + size == length
+    assert all(place % step == 0 for place in places)
+    gaps = np.diff(places)
+    assert (gaps <= size * (1 - overlap) + step).all() and (gaps <= size).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(1, 60), st.integers(2, 20), st.sampled_from([0.0, 0.125, 0.25]))
+def test_no_fewer_windows_would_do(blocks, window_blocks, overlap):
+    length, largest = 8 * blocks, 8 * window_blocks
+    (size, *_), corners = plan_windows((length, 8, 8), (largest, 8, 8), overlap, 8)
+    count = len(corners)
+    assert count == 1 or largest * (count - 1 - (count - 2) * overlap) < length  # one less does not reach the end
+    assert (size - 8) * (count - (count - 1) * overlap) < length  # nor do smaller windows
+
+
+def test_a_full_size_tomogram_takes_four_large_windows():
+    assert plan_windows((184, 632, 632), (192, 368, 368), 0.125, 8) == (
+        (184, 344, 344),
+        [(0, 0, 0), (0, 0, 288), (0, 288, 0), (0, 288, 288)],
+    )
+
+
+def test_blend_weights_are_symmetric_and_positive():
+    weight = blend_weight((4, 6, 8))
+    assert weight.shape == (4, 6, 8)
+    assert weight.min() > 0
+    assert np.allclose(weight, weight[::-1, ::-1, ::-1])
+
+
+def test_the_views_are_distinct():
+    assert len(set(VIEWS)) == len(VIEWS) == 8

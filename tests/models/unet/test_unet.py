@@ -1,0 +1,104 @@
+import pytest
+import torch
+
+from models.training.targets import ball_targets
+from models.unet.member import UNetMember, UNetSettings, build_network, settings_from_json
+from models.unet.network import class_axes, is_encoder
+from models.unet.training import Trainer, check_crop
+from models.weights import header
+from tomograms.errors import InputError
+from tomograms.particles import Particle
+
+CPU = torch.device("cpu")
+BALL, SHELL = Particle("ball", 1, 80.0, 1.0), Particle("shell", 2, 80.0, 1.0)
+
+
+@pytest.mark.parametrize("preset", ["demo", "short", "full"])
+def test_presets_fit_their_network(preset):
+    settings = UNetMember.presets[preset]
+    network = build_network(settings, 7)
+    check_crop(settings.crop, network.multiple)
+    assert settings_from_json(header("unet", settings, (BALL,))["settings"]) == settings
+
+
+def test_output_is_half_as_large():
+    settings = UNetSettings(stem=4, channels=(4, 6), strides=(2,))
+    network = build_network(settings, 3)
+    assert network.multiple == 4
+    assert network(torch.zeros(1, 1, 8, 12, 16)).shape == (1, 3, 4, 6, 8)
+
+
+@pytest.mark.parametrize(("crop", "message"), [((50, 96, 96), "multiples of 8"), ((16, 96, 96), "at least 24 planes")])
+def test_crops_that_do_not_fit_are_refused(crop, message):
+    with pytest.raises(InputError, match=message):
+        check_crop(crop, 8)
+
+
+def test_tversky_at_one_half_is_dice():
+    settings = UNetSettings(
+        stem=4, channels=(4, 6), strides=(2,), tversky_alpha=0.5, tversky_beta=0.5, tversky_share=1.0, precision="fp32"
+    )
+    trainer = Trainer(settings, (BALL, SHELL), 0, CPU)
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4, 4, generator=generator)
+    targets = torch.randint(0, 3, (2, 4, 4, 4), generator=generator)
+    probability = logits.softmax(1)
+    expected = 0.0
+    for label in (1, 2):
+        p, t = probability[:, label], (targets == label).float()
+        expected += float(1 - 2 * (p * t).sum() / (p.sum() + t.sum())) / 2
+    assert float(trainer._loss(logits, targets)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_cross_entropy_weighs_every_species():
+    settings = UNetSettings(stem=4, channels=(4, 6), strides=(2,), tversky_share=0.0, positive_weight=5.0)
+    trainer = Trainer(settings, (BALL, SHELL), 0, CPU)
+    logits = torch.tensor([[1.0, -1.0], [0.0, 2.0], [0.5, 0.0]]).T.reshape(2, 3)  # two voxels, three classes
+    targets = torch.tensor([0, 2])
+    negative = -logits.log_softmax(1)[range(2), targets]
+    expected = float((1.0 * negative[0] + 5.0 * negative[1]) / 6.0)
+    found = trainer._loss(logits.T.reshape(1, 3, 1, 1, 2), targets.reshape(1, 1, 1, 2))
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+
+
+def test_training_learns_what_it_is_shown():
+    """Eighty steps on one crop with one dark ball: the loss falls to less than a third."""
+    import numpy as np
+    import pandas as pd
+
+    picks = pd.DataFrame({"particle_type": ["ball"], "x": [160.0], "y": [160.0], "z": [120.0]})
+    target = ball_targets(picks, (12, 16, 16), 10.0, particles=[BALL], radius_fraction=0.6, stride=2, origin=0.5)
+    z, y, x = np.indices((24, 32, 32))
+    rng = np.random.default_rng(0)
+    volume = rng.normal(0, 0.5, (24, 32, 32)) - 4.0 * ((z - 12) ** 2 + (y - 16) ** 2 + (x - 16) ** 2 <= 64)
+    settings = UNetSettings(stem=6, channels=(8, 12, 16), strides=(1, 2), steps=80, learning_rate=5e-3)
+    trainer = Trainer(settings, (BALL,), 0, CPU)
+    crops = torch.from_numpy(volume.astype(np.float32))[None, None]
+    targets = torch.from_numpy(target)[None]
+    losses = [trainer.train_step(crops, targets, done=(step + 1) / 80) for step in range(80)]
+    assert losses[-1] < losses[0] / 3
+
+
+def test_encoder_and_head_are_told_by_their_names():
+    network = build_network(UNetSettings(), 7)
+    names = [name for name, _ in network.named_parameters()]
+    decoder = [name for name in names if not is_encoder(name)]
+    # MONAI nests its levels; the way up is part 2 of each.
+    assert {name.rsplit(".2.", 1)[0] for name in decoder} == {
+        "body.model" + ".1.submodule" * level for level in range(3)
+    }
+    head = {name: class_axes(name) for name in names if class_axes(name)}
+    shapes = dict(network.named_parameters())
+    assert len(head) == 2
+    assert all(shapes[name].shape[axis] == 7 for name, axes in head.items() for axis in axes)
+
+
+def test_a_start_from_weights_has_its_own_rates():
+    settings = UNetSettings(
+        stem=4, channels=(4, 6), strides=(2,), init="scratch", learning_rate=1.0, fine_rate=0.5, encoder_share=0.1
+    )
+    assert Trainer(settings, (BALL,), 0, CPU).peaks == (1.0, 1.0)
+    trainer = Trainer(settings, (BALL,), 0, CPU)
+    assert trainer._peaks(pretrained=True) == (0.05, 0.5)
+    grouped = [p for group in trainer.optimiser.param_groups for p in group["params"]]
+    assert {id(p) for p in grouped} == {id(p) for p in trainer.network.parameters()}

@@ -1,0 +1,190 @@
+import json
+import shutil
+import sys
+from importlib import metadata
+
+import nbformat
+import pytest
+from packaging.utils import canonicalize_name
+
+from submissions.kaggle import main
+from submissions.kaggle.bundle import COMPETITION, slug
+from submissions.kaggle.notebook import read_cells, write_notebook
+from submissions.kaggle.rehearsal import lay_out, make_environment, run_notebook
+from tests.submissions.conftest import RUN
+from tomograms.errors import InputError, run_command
+from tomograms.files import read_json
+
+
+def kaggle(*arguments):
+    with pytest.raises(SystemExit) as end:
+        run_command(main, ["--run", "tiny", *map(str, arguments)])
+    return end.value.code
+
+
+@pytest.fixture
+def image(tmp_path):
+    """Return a list of everything that is installed here: nothing has to be downloaded."""
+    names = sorted({canonicalize_name(d.metadata["Name"]) for d in metadata.distributions()})
+    path = tmp_path / "image.txt"
+    path.write_text("\n".join(names))
+    return path
+
+
+def test_the_bundle(predicted, image, capsys):
+    folder = predicted.root / "bundle"
+    assert kaggle("--out", folder, "--account", "somebody", "--image", image, "--budget", "5h") == 0
+    out = capsys.readouterr().out
+    assert f"kaggle datasets create -p {folder}" in out and "kaggle kernels push" in out
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "bundle.json",
+        "dataset-metadata.json",
+        "kernel-metadata.json",
+        "run",
+        "submit.ipynb",
+        "wheels",
+    ]
+    kernel, dataset = (read_json(folder / f"{kind}-metadata.json") for kind in ("kernel", "dataset"))
+    assert kernel["dataset_sources"] == [dataset["id"]] == ["somebody/cryoet-picks-tiny-bundle"]
+    assert kernel["id"] == "somebody/" + slug(kernel["title"]) and 6 <= len(kernel["title"]) <= 50
+    assert kernel["competition_sources"] == [COMPETITION]
+    assert (kernel["enable_gpu"], kernel["enable_internet"], kernel["code_file"]) == (True, False, "submit.ipynb")
+    assert len(list((folder / "wheels").iterdir())) == 1
+    assert len(list((folder / "run").rglob("weights.safetensors"))) == 4
+    assert str(predicted.root) not in (folder / "run" / "run.json").read_text()
+    notebook = nbformat.read(folder / "submit.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert "BUDGET = '5h'" in read_cells(folder / "submit.ipynb")[0]
+    assert kaggle("--out", folder, "--image", image) == 0  # an old bundle is replaced
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(predicted, image, capsys):
+    assert kaggle("--out", predicted.root / "data", "--image", image) == 2
+    assert "something else" in capsys.readouterr().err and (predicted.root / "data" / "test").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--budget", "soon"], "--budget"),
+        (["--expect", "0"], "--expect"),
+        (["--image", "nothing.txt"], "nothing.txt"),
+        (["--rehearse", "--python", "3.1"], "--rehearse"),
+        (["--runs", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_input_is_one_line(predicted, capsys, arguments, said):
+    assert kaggle(*arguments) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_missing_weights(predicted, image, capsys):
+    (predicted.run.jobs("maps")[0] / "weights.safetensors").unlink()
+    assert kaggle("--out", predicted.root / "bundle", "--image", image) == 2
+    error = capsys.readouterr().err
+    assert "weights.safetensors" in error and "evaluation.cv --run tiny" in error
+    assert kaggle("--out", predicted.root / "bundle", "--image", image, "--final", "all") == 2
+    assert "submissions.make --final all --run tiny" in capsys.readouterr().err
+
+
+REGISTER = """
+import importlib.abc, importlib.util, sys
+
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "models.registry":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            module.MEMBERS.update(maps="fakes:MapsMember", boxes="fakes:BoxesMember")
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_the_rehearsal(predicted, image, capsys, monkeypatch):
+    """The fake members are no part of the wheel: they are laid into the fresh environment as a plug-in."""
+
+    def with_fakes(folder, *, without):
+        python = make_environment(folder, without=without)
+        site = next((folder / "lib").glob("python*/site-packages"))
+        shutil.copy(sys.modules["tests.submissions.fakes"].__file__, site / "fakes.py")
+        (site / "fakes_plugin.py").write_text(REGISTER)
+        (site / "fakes.pth").write_text("import fakes_plugin\n")
+        return python
+
+    monkeypatch.setattr("submissions.kaggle.rehearsal.make_environment", with_fakes)
+    folder = predicted.root / "bundle"
+    assert kaggle("--out", folder, "--image", image, "--rehearse") == 0, (folder.parent / "rehearsal.log").read_text()
+    out = capsys.readouterr().out
+    assert "score against the truth of 2 tomograms: 0.9" in out
+    assert f"the same submission as {RUN / 'submission.csv'}, byte by byte" in out
+    log = (folder.parent / "rehearsal.log").read_text()
+    assert "time budget: 11 h 00 min for 500 tomograms" in log and "valid;" in log
+    assert "\x1b" not in log  # a kernel asks for colours; moving bars would fill the notebook
+
+
+def test_no_network_and_no_project_in_the_fresh_environment(tmp_path):
+    python = make_environment(tmp_path / "environment", without={"starfile"})
+    cells = [
+        "import numpy",
+        "try:\n    import submissions\nexcept ImportError:\n    print('no project')",
+        "try:\n    import starfile\nexcept ImportError:\n    print('no starfile')",
+        "import socket\ntry:\n    socket.create_connection(('127.0.0.1', 9))\nexcept OSError as e:\n    print(e)",
+        "raise SystemExit(5)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "n.ipynb")
+    log = tmp_path / "log.txt"
+    code = run_notebook(tmp_path / "n.ipynb", python, inputs=tmp_path, working=tmp_path / "working", log=log)
+    assert code == 5
+    lines = log.read_text().splitlines()
+    assert lines[:2] == ["no project", "no starfile"] and "no network" in lines[2]
+
+
+def test_finding_what_is_attached(tmp_path, monkeypatch):
+    write_notebook(tmp_path / "submit.ipynb", budget="11h", expect=500, final="folds")
+    cell = read_cells(tmp_path / "submit.ipynb")[0]
+    deep = tmp_path / "input" / "datasets" / "somebody" / "bundle"
+    deep.mkdir(parents=True)
+    (deep / "bundle.json").write_text(json.dumps({}))
+    data = tmp_path / "input" / "competitions" / "czii"
+    (data / "test" / "static" / "ExperimentRuns").mkdir(parents=True)
+    monkeypatch.setenv("KAGGLE_INPUT", str(tmp_path / "input"))
+    names = {}
+    exec(cell, names)
+    assert (names["bundle"], names["data"]) == (deep, data)
+    assert (names["BUDGET"], names["EXPECT"]) == ("11h", 500)
+
+
+def test_a_notebook_without_its_bundle_is_one_line(tmp_path):
+    (tmp_path / "input" / "czii" / "test/static/ExperimentRuns").mkdir(parents=True)
+    (line,) = ended(tmp_path)
+    assert line.startswith("error: ") and "the bundle" in line and "bundle.json" in line
+
+
+def test_a_notebook_without_data_is_one_line(tmp_path):
+    (tmp_path / "input" / "x").mkdir(parents=True)
+    (tmp_path / "input" / "x" / "bundle.json").write_text("{}")
+    (line,) = ended(tmp_path)
+    assert line.startswith("error: ") and "the competition's data" in line and "test/static/ExperimentRuns" in line
+
+
+def ended(place):
+    """Run the notebook on what is attached, which must end it with code 2; return what it said."""
+    write_notebook(place / "submit.ipynb", budget="11h", expect=500, final="folds")
+    python, log = make_environment(place / "environment", without=()), place / "log.txt"
+    inputs = place / "input"
+    assert run_notebook(place / "submit.ipynb", python, inputs=inputs, working=place / "working", log=log) == 2
+    return log.read_text().splitlines()
+
+
+def test_data_without_test_tomograms(tmp_path):
+    with pytest.raises(InputError, match="rehearse"):
+        lay_out(tmp_path, tmp_path, tmp_path / "input")

@@ -1,0 +1,165 @@
+import shutil
+
+import pandas as pd
+import pytest
+
+from submissions.prediction.budget import Plan
+from submissions.prediction.final import model_folders
+from submissions.prediction.inference import Inference
+from submissions.prediction.store import Store, prediction_key, weights_key
+from tests.submissions.conftest import RUN, TEST
+from tests.submissions.fakes import BoxesPredictor, MapsPredictor
+from tomograms.errors import InputError
+
+STORE = RUN / "test"
+PLAN = Plan(("boxes", "maps"))
+
+
+def calls():
+    return MapsPredictor.calls, BoxesPredictor.calls
+
+
+def inference(project, path="store"):
+    return Inference(project.run, project.dataset, Store(project.root / path), ("boxes", "maps"), "cpu")
+
+
+def everything(project, path="store"):
+    machine = inference(project, path)
+    return [machine.predict(name, PLAN) for name in TEST]
+
+
+def damage(project, experiment):
+    next((project.data / "test/static/ExperimentRuns" / experiment).glob("**/0/0/0/0")).write_bytes(b"broken")
+
+
+def test_every_tomogram_and_member(project):
+    predictions = everything(project)
+    assert [p.experiment for p in predictions] == list(TEST)
+    for prediction in predictions:
+        assert prediction.members == ("boxes", "maps") and prediction.failures == ()
+        assert set(prediction.candidates["member"]) == {"boxes", "maps"}
+        assert set(prediction.candidates["experiment"]) == {prediction.experiment}
+    assert calls() == (4, 4)  # two tomograms, two fold models each
+
+
+def test_what_was_predicted_is_read_and_equal(predicted):
+    first = everything(predicted)
+    assert calls() == (4, 4)
+    second = everything(predicted)
+    assert calls() == (4, 4)
+    for a, b in zip(first, second, strict=True):
+        pd.testing.assert_frame_equal(a.candidates, b.candidates)
+
+
+def test_cut_off_after_one_tomogram_and_begun_again(predicted):
+    whole = everything(predicted, STORE)
+    inference(predicted).predict(TEST[0], PLAN)
+    again = everything(predicted)
+    assert calls() == (4, 4)
+    for a, b in zip(whole, again, strict=True):
+        pd.testing.assert_frame_equal(a.candidates, b.candidates)
+
+
+@pytest.mark.parametrize("file", ["maps.parquet", "maps.json"])
+def test_a_prediction_that_was_cut_off_while_written_is_made_again(predicted, file):
+    (predicted.root / STORE / "TS_8" / file).write_bytes(b"")
+    everything(predicted, STORE)
+    assert calls() == (2, 0)
+
+
+def test_new_weights_make_new_predictions(predicted):
+    before = everything(predicted, STORE)
+    jobs = predicted.run.jobs("maps")
+    shutil.copy(jobs[0] / "weights.safetensors", jobs[1] / "weights.safetensors")
+    after = everything(predicted, STORE)
+    assert calls() == (4, 0)
+    assert not before[0].candidates.equals(after[0].candidates)
+
+
+def test_another_tomogram_of_the_same_name_makes_new_predictions(predicted):
+    runs = predicted.data / "test/static/ExperimentRuns"
+    shutil.rmtree(runs / "TS_9")
+    shutil.copytree(runs / "TS_8", runs / "TS_9")
+    everything(predicted, STORE)
+    assert calls() == (2, 2)
+
+
+def test_the_key_names_what_counts(project):
+    weights = weights_key(model_folders(project.run, "maps"))
+    assert list(weights) == [f"TS_{i}/maps-8620" for i in (1, 2)]
+    keys = [prediction_key(project.dataset, name, weights) for name in TEST]
+    assert keys[0] != keys[1] and keys[0] == prediction_key(project.dataset, "TS_8", weights)
+
+
+def test_missing_or_truncated_weights_end_the_run(project):
+    weights = project.run.jobs("maps")[1] / "weights.safetensors"
+    weights.write_text('{"truth": ')
+    with pytest.raises(InputError, match=str(weights)):
+        everything(project)
+    weights.unlink()
+    with pytest.raises(InputError, match="has not finished"):
+        everything(project)
+
+
+def test_a_damaged_tomogram_is_reported_and_the_others_go_on(project):
+    damage(project, "TS_8")
+    broken, fine = everything(project)
+    assert broken.candidates.empty and broken.members == ()
+    (failure,) = broken.failures
+    assert str(failure).startswith("TS_8: ") and "intact chunk" in str(failure) and "\n" not in str(failure)
+    assert fine.members == ("boxes", "maps") and not fine.failures
+
+
+def test_a_member_that_fails_is_reported_and_the_others_go_on(project, monkeypatch):
+    predict = MapsPredictor.predict
+
+    def fail_once(self, tomogram):
+        if tomogram.name == "TS_8":
+            raise RuntimeError("out of\nmemory")
+        return predict(self, tomogram)
+
+    monkeypatch.setattr(MapsPredictor, "predict", fail_once)
+    broken, fine = everything(project)
+    assert broken.members == ("boxes",) and set(broken.candidates["member"]) == {"boxes"}
+    assert [str(f) for f in broken.failures] == ["TS_8: maps: RuntimeError: out of memory"]
+    assert fine.members == ("boxes", "maps")
+
+    monkeypatch.setattr(MapsPredictor, "predict", predict)
+    MapsPredictor.calls = BoxesPredictor.calls = 0
+    assert everything(project)[0].members == ("boxes", "maps")
+    assert calls() == (2, 0)
+
+
+def test_progress_names_tomogram_and_model(project):
+    seen = []
+    inference(project).predict("TS_8", PLAN, advance=seen.append)
+    assert len(seen) == 4 and seen[0] == "TS_8 TS_1/boxes-8620"
+
+
+def test_fewer_views_and_members(project):
+    machine = inference(project)
+    MapsPredictor.work = 0
+    prediction = machine.predict("TS_8", Plan(("maps",), halvings=1))
+    assert prediction.members == ("maps",) and calls() == (2, 0) and MapsPredictor.work == 2 * 2
+    stored = prediction.stored["maps"]
+    assert (stored.views, stored.full, stored.members) == (2, 4, ("maps",))
+    assert machine.predict("TS_8", Plan(("maps",), halvings=2)).stored["maps"].views == 2  # better than asked for
+    assert calls() == (2, 0)
+    MapsPredictor.work = 0
+    assert machine.predict("TS_8", PLAN).stored["maps"].views == 4
+    assert calls() == (4, 2) and MapsPredictor.work == 2 * 4
+
+
+def test_what_a_time_budget_has_made_poorer_is_kept_while_there_is_one(project):
+    machine = inference(project)
+    machine.predict("TS_8", Plan(("maps",), halvings=2))
+    again = machine.predict("TS_8", PLAN, accept_poorer=True)
+    assert again.members == ("maps",) and calls() == (2, 0) and again.rest is None
+    assert machine.predict("TS_9", PLAN, accept_poorer=True).members == ("boxes", "maps")
+
+
+def test_cut_off_between_two_members_of_a_budgets_plan(project):
+    machine = inference(project)
+    machine.predict("TS_8", PLAN)
+    (project.root / "store" / "TS_8" / "maps.json").unlink()
+    assert machine.predict("TS_8", Plan(("boxes",)), accept_poorer=True).members == ("boxes", "maps")

@@ -1,0 +1,127 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from evaluation.metric import count
+from postproc.candidates import concatenate, empty_candidates, make_candidates
+from submissions.pictures import main
+from submissions.prediction.fusion import load_fusion
+from submissions.report.layers import FALSE_POSITIVE, FOUND, FUSED, HIT, MISS, judge, load_layers
+from submissions.report.panels import STYLE, abbreviations, slice_positions
+from tests.submissions.conftest import RUN, TEST, TRAIN
+from tomograms.errors import run_command
+from tomograms.particles import CZII, Particle
+from tomograms.picks import join_truth, make_truth
+
+A, B = Particle("a", 1, 50.0, 1.0), Particle("b", 2, 50.0, 1.0)
+
+
+def found(*rows):
+    tables = [make_candidates("t", name, [[x, 0, 0]], [score], member="m", model="") for name, x, score in rows]
+    return concatenate(tables)
+
+
+def kinds(marks):
+    return [(row.particle_type, row.x, row.kind) for row in marks.itertuples()]
+
+
+def test_hits_misses_and_false_positives():
+    truth = join_truth([make_truth("t", "a", [[0, 0, 0], [500, 0, 0]]), make_truth("t", "b", [[900, 0, 0]])])
+    marks = judge(truth, found(("a", 10, 0.5), ("a", 20, 0.9), ("a", 900, 0.3), ("b", 925, 0.2)), (A, B))
+    assert kinds(marks) == [
+        ("a", 20, HIT),
+        ("a", 10, FALSE_POSITIVE),  # a second one on the same particle
+        ("a", 900, FALSE_POSITIVE),  # another species
+        ("b", 925, HIT),  # exactly half a radius away
+        ("a", 500, MISS),
+    ]
+
+
+def test_marks_count_as_the_metric_does(project):
+    truth, table = project.run.truth(), project.run.candidates(["maps"])
+    counts = count(truth, table, CZII)
+    for name in TRAIN:
+        own = [t[t["experiment"] == name].reset_index(drop=True) for t in (truth, table)]
+        marks = judge(own[0], own[1], CZII)
+        for particle in CZII:
+            number = marks.loc[marks["particle_type"] == particle.name, "kind"].value_counts()
+            expected = counts[name][particle.name]
+            assert number.get(MISS, 0) == expected.fn
+            assert number.get(HIT, 0) + number.get(FALSE_POSITIVE, 0) == expected.predictions
+
+
+def test_nothing_found_or_no_truth():
+    truth = make_truth("t", "a", [[0, 0, 0]])
+    assert kinds(judge(truth, empty_candidates(), (A, B))) == [("a", 0, MISS)]
+    assert kinds(judge(None, found(("a", 10, 0.5)), (A, B))) == [("a", 10, FOUND)]
+    assert judge(truth.iloc[:0], empty_candidates(), (A, B)).empty
+    assert judge(None, empty_candidates(), (A, B)).empty
+
+
+def test_kinds_differ_in_shape_and_lightness():
+    drawn = [STYLE[kind] for kind in (HIT, MISS, FALSE_POSITIVE)]
+    assert len({marker for marker, _ in drawn}) == 3
+    rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for _, colour in drawn])
+    lightness = np.sort(rgb @ [0.2126, 0.7152, 0.0722])
+    assert np.diff(lightness).min() > 0.1
+
+
+def test_abbreviations_are_distinct():
+    assert abbreviations(CZII) == {
+        "apo-ferritin": "AF",
+        "beta-amylase": "BA",
+        "beta-galactosidase": "BG",
+        "ribosome": "R",
+        "thyroglobulin": "T",
+        "virus-like-particle": "VLP",
+    }
+    same = [Particle(f"p-{i}q", i, 1.0, 1.0) for i in (11, 12, 13)]
+    assert len(set(abbreviations(same).values())) == 3
+
+
+def test_slices_divide_the_particles():
+    assert slice_positions(np.arange(0.0, 61.0), 100, 3).tolist() == [10, 30, 50]
+    assert slice_positions(np.array([]), 90, 3).tolist() == [15, 45, 75]
+    assert slice_positions(np.array([200.0, -5.0]), 90, 2).max() <= 89
+
+
+def view(*arguments):
+    with pytest.raises(SystemExit) as end:
+        run_command(main, ["--run", "tiny", *map(str, arguments)])
+    return end.value.code
+
+
+def test_a_picture_of_every_tomogram(predicted):
+    assert view("--slices", 2) == 0
+    folder = predicted.root / RUN / "view"
+    assert sorted(path.stem for path in folder.iterdir()) == sorted([*TRAIN, *TEST])
+
+    picture = imread(folder / "TS_8.png")
+    assert picture.shape[0] > 500 and picture.shape[1] > 500 and picture[..., :3].std() > 0.05
+
+
+def test_what_is_shown_of_a_held_out_tomogram(project):
+    layers = load_layers(load_fusion(project.run, []))
+    shown = layers.held_out("TS_1")
+    assert list(shown) == ["boxes", "maps", FUSED]
+    assert all(set(table["experiment"]) == {"TS_1"} for table in shown.values())
+    everything = project.run.candidates(["maps"])
+    own = everything[everything["experiment"] == "TS_1"]
+    common = pd.merge(shown["maps"], own, on=["particle_type", "x", "y", "z", "score"])
+    assert len(common) == len(shown["maps"]) < len(own)
+
+
+def test_one_species_of_one_tomogram_elsewhere(project, capsys):
+    assert view("--tomograms", "TS_2", "--species", "ribosome", "--slices", 1, "--out", project.root / "out") == 0
+    assert [path.name for path in (project.root / "out").iterdir()] == ["TS_2.png"]
+    assert view("--tomograms", "TS_8") == 0
+    assert "not predicted yet" in capsys.readouterr().out
+
+
+def test_wrong_input_is_one_line(project, capsys):
+    assert view("--species", "proteasome") == 2
+    assert view("--tomograms", "TS_77") == 2
+    assert view("--slices", 0) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
