@@ -1,7 +1,5 @@
 """The host's memory: what one large tensor frees is kept for the next one."""
 
-from __future__ import annotations
-
 import ctypes
 from functools import cache
 

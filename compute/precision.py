@@ -1,35 +1,15 @@
-"""Device and number format: the same code on CPU and GPU."""
+"""Number formats: the same code on CPU and GPU."""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
 from tomograms.errors import InputError
 
+if TYPE_CHECKING:
+    import torch
+
 PRECISIONS = ("auto", "bf16", "fp16", "fp32")
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device called ``name``; ``auto`` is the first GPU if there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        If there is no such device.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device: expected auto, cpu or cuda[:N], but got {name!r} ({error})") from None
-    return device
-
-
-def every_gpu() -> list[str]:
-    """Return the names of all GPUs, ``cuda:0`` first; none without CUDA."""
-    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
 
 
 def compute_dtype(device: torch.device, precision: str) -> torch.dtype:
@@ -42,16 +22,27 @@ def compute_dtype(device: torch.device, precision: str) -> torch.dtype:
     InputError
         If ``precision`` is none of `PRECISIONS`.
     """
+    import torch
+
     if precision not in PRECISIONS:
         raise InputError(f"precision: expected one of {', '.join(PRECISIONS)}, but got {precision!r}")
     if precision != "auto":
         return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[precision]
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    native = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and cpu_has_bf16() else torch.float32
+
+
+def cpu_has_bf16() -> bool:
+    """Return whether the CPU has instructions for bf16, without which it is slower than fp32 (torch 2.12 or newer)."""
+    import torch
+
+    found: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(found.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Return the context in which the network computes in ``dtype``."""
+    import torch
+
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
