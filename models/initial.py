@@ -1,18 +1,8 @@
-"""Weights that a training starts from: the shipped ones, a user's own, or none."""
+"""Weights that a training starts from: the shipped ones, a user's own, or none. No torch here."""
 
-from __future__ import annotations
-
-import json
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from models.weights import load_weights
 from tomograms.errors import InputError
-from tomograms.particles import Particle
-
-if TYPE_CHECKING:
-    import torch
 
 PRETRAINED = "pretrained"
 SCRATCH = "scratch"
@@ -46,104 +36,3 @@ def find_initial(member: str, init: str) -> Path | None:
     if not path.is_file():
         raise InputError(f"{path}: expected weights for --init, but there is no such file")
     return path
-
-
-def species_of(card: Mapping[str, str], path: Path) -> list[str]:
-    """Return the species that the weights of a card were trained on, by label.
-
-    Raises
-    ------
-    InputError
-        If the card does not say.
-    """
-    try:
-        return [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda record: record["label"])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: expected the card of a member, but got {error!r}") from None
-
-
-def start_from(
-    path: Path,
-    network: torch.nn.Module,
-    particles: Sequence[Particle],
-    *,
-    class_axes: Callable[[str], Sequence[int]],
-    background: bool,
-) -> None:
-    """Put the weights of a file into an untrained network, class by class; see `transfer`.
-
-    Parameters
-    ----------
-    particles
-        The species that the network is for.
-    background
-        Whether channel 0 is the background, a class like any other.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, or of another network.
-    """
-    state, card = load_weights(path)
-    first = [""] if background else []
-    old = [*first, *species_of(card, path)]
-    new = [*first, *(particle.name for particle in sorted(particles, key=lambda p: p.label))]
-    fresh = network.state_dict()
-    network.load_state_dict(transfer(state, fresh, old=old, new=new, class_axes=class_axes, path=path))
-
-
-def transfer(
-    state: Mapping[str, torch.Tensor],
-    fresh: Mapping[str, torch.Tensor],
-    *,
-    old: Sequence[str],
-    new: Sequence[str],
-    class_axes: Callable[[str], Sequence[int]],
-    path: Path,
-) -> dict[str, torch.Tensor]:
-    """Return the weights of ``fresh`` with those of ``state`` put in, classes matched by their names.
-
-    Parameters
-    ----------
-    state
-        Pretrained tensors by name.
-    fresh
-        Tensors of the network that will be trained; what a class needs that ``state`` does not know stays as here.
-    old, new
-        Class names of the two, in the order of their channels.
-    class_axes
-        Gives the axes of a tensor that run over classes, by the tensor's name.
-    path
-        Of ``state``, for messages.
-
-    Raises
-    ------
-    InputError
-        If the two are not the same architecture.
-    """
-    import torch
-
-    if set(state) != set(fresh):
-        name = min(set(state) ^ set(fresh))
-        raise InputError(f"{path}: expected weights of the network that is trained, but {name} is only in one of them")
-    shared = [name for name in new if name in old]
-    source = torch.tensor([list(old).index(name) for name in shared], dtype=torch.int64)
-    target = torch.tensor([list(new).index(name) for name in shared], dtype=torch.int64)
-    out = {}
-    for name, value in fresh.items():
-        given = state[name].to(value.dtype)
-        axes = tuple(class_axes(name))
-        expected = [len(old) if axis in axes else n for axis, n in enumerate(value.shape)]
-        if list(given.shape) != expected:
-            raise InputError(f"{path}: expected {name} with shape {tuple(expected)}, but got {tuple(given.shape)}")
-        if not axes or list(old) == list(new):
-            out[name] = given.clone()
-            continue
-        for axis in axes:
-            given = given.index_select(axis, source)
-        out[name] = value.clone()
-        if len(axes) == 1:
-            out[name].index_copy_(axes[0], target, given)
-        else:
-            out[name][target[:, None], target[None, :]] = given
-    return out

@@ -19,11 +19,49 @@ Advance = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class Watch:
-    """The held-out tomogram: looked at for curves, never for a decision."""
+class Validation:
+    """The held-out tomogram while its curve is drawn; no decision looks at it."""
 
     tomogram: Tomogram
     picks: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training needs.
+
+    Attributes
+    ----------
+    tomograms
+        Normalised.
+    picks
+        Their truth: ``experiment, particle_type, x, y, z`` (Å).
+    validation
+        The held-out tomogram, if it is to be looked at; nothing that is trained depends on it.
+    particles
+        Every species, scored or not.
+    settings
+        One of the member's presets, possibly changed.
+    seed
+        The same seed gives the same weights on one machine.
+    directory
+        Where this (fold, member, seed) lives; an interrupted training may be found there.
+    device
+        ``auto``, ``cpu`` or ``cuda[:N]``.
+    """
+
+    tomograms: Sequence[Tomogram]
+    picks: pd.DataFrame
+    validation: Validation | None
+    particles: Sequence[Particle]
+    settings: Any
+    seed: int
+    directory: Path
+    device: str
+
+    def of(self, tomogram: Tomogram) -> pd.DataFrame:
+        """Return the picks of one of the tomograms."""
+        return self.picks[self.picks["experiment"] == tomogram.name]
 
 
 class Predictor(Protocol):
@@ -32,19 +70,17 @@ class Predictor(Protocol):
     Attributes
     ----------
     views
-        How many mirrored or turned views of a tomogram are averaged: a power of 2, which may be lowered between two
-        tomograms when time runs short.
+        How many mirrored or turned views of a tomogram it averages unless it is told: a power of 2.
     """
 
     views: int
 
-    def predict(self, tomogram: Tomogram) -> ClassMaps | SliceBoxes:
-        """Return what the network predicts; ``tomogram.volume`` is normalised."""
-        ...
+    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> ClassMaps | SliceBoxes:
+        """Return what the network predicts; ``tomogram.volume`` is normalised, fewer ``views`` take less time."""
 
 
 class Member(Protocol):
-    """A kind of network. One file in `models/`, one line in `models.registry`.
+    """A kind of network. One folder in `models/`, one line in `models.registry`.
 
     Attributes
     ----------
@@ -65,45 +101,9 @@ class Member(Protocol):
         InputError
             If there is one; the message names it, the rule and the value.
         """
-        ...
 
-    def fit(
-        self,
-        train: Sequence[Tomogram],
-        picks: pd.DataFrame,
-        watch: Watch | None,
-        *,
-        particles: Sequence[Particle],
-        settings: Any,
-        seed: int,
-        directory: Path,
-        device: str,
-        advance: Advance,
-    ) -> None:
-        """Train and leave ``weights.safetensors``, ``history.csv`` and pictures in ``directory``.
-
-        Parameters
-        ----------
-        train
-            Normalised tomograms.
-        picks
-            Their truth: ``experiment, particle_type, x, y, z`` (Å).
-        watch
-            The held-out tomogram; nothing that is trained depends on it.
-        particles
-            Every species, scored or not.
-        settings
-            One of the member's presets, possibly changed.
-        seed
-            The same seed gives the same weights on one machine.
-        directory
-            Where this (fold, member, seed) lives; an interrupted training may be found there.
-        device
-            ``auto``, ``cpu`` or ``cuda[:N]``.
-        advance
-            Told of progress.
-        """
-        ...
+    def fit(self, training: Training, advance: Advance) -> None:
+        """Train and leave ``weights.safetensors``, ``history.csv`` and pictures; ``advance`` is told of progress."""
 
     def load(self, directory: Path, device: str) -> Predictor:
         """Return the trained network of ``directory``.
@@ -113,11 +113,9 @@ class Member(Protocol):
         InputError
             If the weights are missing, truncated or of another architecture.
         """
-        ...
 
     def learner(self, *, particles: Sequence[Particle], settings: Any, seed: int, device: str) -> Learner:
         """Return an untrained network for a pre-training, which hands it tomograms without end."""
-        ...
 
 
 class Learner(Protocol):
@@ -134,31 +132,24 @@ class Learner(Protocol):
     @property
     def step(self) -> int:
         """Optimiser steps taken."""
-        ...
 
     def prepare(self, tomogram: Tomogram, picks: pd.DataFrame) -> Any:
         """Return what `train_step` draws from: a normalised tomogram, its truth, and whatever helps to be fast."""
-        ...
 
     def train_step(self, pool: Sequence[Any], *, rng: np.random.Generator, done: float) -> float:
         """Take one optimiser step on examples drawn from the pool; return the loss.
 
         ``done`` is the share of the training that is done after it: the learning rate follows it.
         """
-        ...
 
     def score(self, tomograms: Sequence[Tomogram], picks: pd.DataFrame) -> dict[str, float]:
         """Return validation figures, ``score`` among them: in [0, 1], higher is better."""
-        ...
 
     def save(self, path: Path, progress: Mapping[str, Any]) -> None:
         """Write a checkpoint; ``progress`` is plain values that belong to it."""
-        ...
 
     def restore(self, path: Path) -> dict[str, Any]:
         """Go back to a checkpoint and return its progress; `InputError` if it is damaged."""
-        ...
 
     def write(self, path: Path) -> None:
         """Write the averaged weights, rounded to fp16."""
-        ...

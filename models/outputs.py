@@ -1,7 +1,5 @@
 """What a member's network predicts for one tomogram: plain arrays, no torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

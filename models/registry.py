@@ -1,7 +1,5 @@
 """The members that can be named on the command line; each is imported only when it is used."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 from models.member import Member

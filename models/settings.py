@@ -1,7 +1,5 @@
 """A member's settings: a preset, changed by ``--set MEMBER.NAME=VALUE``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace

@@ -9,12 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
 from tomograms.errors import InputError
 from tomograms.files import replacing
 from tomograms.particles import Particle, to_records
 
 if TYPE_CHECKING:
-    import torch
     from _typeshed import DataclassInstance
 
 
@@ -31,8 +34,6 @@ def save_weights(
     path: Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str], *, half: bool = False
 ) -> None:
     """Write the tensors and the card atomically; ``half`` rounds to fp16, for files that are shipped."""
-    from safetensors.torch import save_file
-
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     if half:
         tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
@@ -60,8 +61,6 @@ def read_card(path: Path) -> dict[str, str]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:

@@ -1,16 +1,13 @@
 """The state of a training on disk: a training that was cut off goes on as if nothing had happened."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import torch
 
 from tomograms.errors import InputError
 from tomograms.files import replacing
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Part(Protocol):
@@ -23,8 +20,6 @@ class Part(Protocol):
 
 def save_checkpoint(path: Path, parts: Mapping[str, Part], values: Mapping[str, Any]) -> None:
     """Write the parts' states and plain ``values`` atomically."""
-    import torch
-
     state = {"parts": {name: part.state_dict() for name, part in parts.items()}, "values": dict(values)}
     with replacing(path) as temporary:
         torch.save(state, temporary)
@@ -38,8 +33,6 @@ def load_checkpoint(path: Path, parts: Mapping[str, Part], device: torch.device)
     InputError
         If the checkpoint is damaged, or of other parts.
     """
-    import torch
-
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         for name, part in parts.items():

@@ -1,7 +1,5 @@
 """Training crops: drawn around particles and anywhere, flipped and turned; they depend on seed and step only."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

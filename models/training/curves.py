@@ -1,11 +1,12 @@
 """The history of a training: ``history.csv`` and pictures of its loss and of its validation metric."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from tomograms.files import replacing, write_text
 
@@ -38,14 +39,11 @@ def write_history(
         writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
     write_text(directory / "history.csv", text.getvalue())
     _draw(directory / "loss.png", rows, loss, "loss", top=None)
-    _draw(directory / "metric.png", rows, metric, "validation metric (held-out tomogram, only watched)", top=1.0)
+    _draw(directory / "metric.png", rows, metric, "validation metric (held-out tomogram, only looked at)", top=1.0)
 
 
 def _draw(path: Path, rows: Sequence[Mapping[str, float]], names: Sequence[str], title: str, top: float | None) -> None:
     # Figure and its Agg canvas directly: pyplot would keep global state and ask for a display.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

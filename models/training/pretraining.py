@@ -1,7 +1,5 @@
 """The loop of a pre-training: a pool of tomograms that is renewed while the network learns from it."""
 
-from __future__ import annotations
-
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,12 +1,9 @@
 """What every training of a network shares: the course of the learning rate, and the average of the weights."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import nn
+import torch
+from torch import nn
 
 LOWEST = 0.01
 
@@ -24,8 +21,6 @@ def learning_rate(done: float, *, peak: float, warmup: float) -> float:
 
 def follow(average: nn.Module, network: nn.Module, *, decay: float, step: int) -> None:
     """Move the average's weights towards the network's; it forgets faster in the first steps."""
-    import torch
-
     decay = min(decay, step / (9 + step))
     new = list(network.state_dict().values())
     with torch.no_grad():

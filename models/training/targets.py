@@ -1,7 +1,5 @@
 """Class targets: small balls around the picks, on the grid of a network's output."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

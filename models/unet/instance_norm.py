@@ -5,8 +5,6 @@ copies cost more than the convolutions. For a single sample batch normalisation 
 same thing, and it has a channels-last path.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,277 +1,47 @@
 """The ``unet`` member: a MONAI 3D U-Net on crops, whole class maps at inference."""
 
-from __future__ import annotations
-
 import json
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
-from compute.host_memory import keep_freed_memory
-from models.initial import PRETRAINED, find_initial
-from models.member import Advance, Learner, Watch
-from models.outputs import ClassMaps
-from models.settings import check_rules
-from models.weights import load_weights, read_card
+from compute.devices import resolve_device
+from models.member import Advance, Learner, Training
+from models.unet.network import build_network
+from models.unet.prediction import UNetPredictor
+from models.unet.settings import PRESETS, UNetSettings, check_settings, settings_from_json
+from models.weights import fill, load_weights
 from tomograms.particles import Particle
-from tomograms.tomogram import Tomogram
-
-if TYPE_CHECKING:
-    import torch
-
-    from models.unet.network import HalfResolutionUNet
-
-
-@dataclass(frozen=True)
-class UNetSettings:
-    """Recipe of the U-Net; counts are steps, never minutes.
-
-    Attributes
-    ----------
-    steps, epoch_steps
-        Optimiser steps in all, and between two looks at the held-out tomogram (and checkpoints).
-    batch, crop
-        Crops per step; their size (z, y, x) in voxels.
-    around_picks
-        Share of crops that are drawn around a pick.
-    radius_fraction
-        Radius of the target balls in particle radii.
-    tversky_alpha, tversky_beta
-        Weights of false positives and false negatives; 0.5, 0.5 is Dice.
-    tversky_share
-        Share of the Tversky loss; the rest is cross-entropy.
-    positive_weight
-        Cross-entropy weight of every species; background has 1.
-    init
-        ``pretrained`` (the shipped weights), ``scratch``, or a path (see `models.initial`).
-    learning_rate, weight_decay, warmup
-        AdamW; the rate rises over the first ``warmup`` share of the steps and falls as a cosine to a hundredth.
-    fine_rate, encoder_share
-        The highest rate where the training starts from weights, and the encoder's as a share of it.
-    ema
-        Decay of the moving average of weights that predicts.
-    stem, channels, strides, residual_units, norm
-        The network (`models.unet.network`).
-    window, overlap, views
-        Inference: largest window (z, y, x), overlap of neighbours, test-time views (1 to 8).
-    precision
-        ``auto``, ``bf16``, ``fp16`` or ``fp32``.
-    """
-
-    steps: int = 500
-    epoch_steps: int = 50
-    batch: int = 2
-    crop: tuple[int, int, int] = (64, 96, 96)
-    around_picks: float = 0.9
-    radius_fraction: float = 0.5
-    tversky_alpha: float = 0.3
-    tversky_beta: float = 0.7
-    tversky_share: float = 0.2
-    positive_weight: float = 8.0
-    init: str = PRETRAINED
-    learning_rate: float = 4e-3
-    fine_rate: float = 8e-3
-    encoder_share: float = 1.0
-    weight_decay: float = 1e-2
-    warmup: float = 0.1
-    ema: float = 0.99
-    stem: int = 24
-    channels: tuple[int, ...] = (32, 48, 64, 80)
-    strides: tuple[int, ...] = (1, 2, 2)
-    residual_units: int = 1
-    norm: str = "INSTANCE"
-    window: tuple[int, int, int] = (192, 368, 368)
-    overlap: float = 0.125
-    views: int = 8
-    precision: str = "auto"
-
-
-FULL = UNetSettings(
-    steps=20_000,
-    epoch_steps=500,
-    batch=8,
-    crop=(96, 128, 128),
-    fine_rate=2e-3,
-    encoder_share=0.3,
-    overlap=0.25,
-    ema=0.999,
-)
-SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=80, epoch_steps=40, crop=(48, 96, 96))
 
 
 class UNetMember:
     """See `models.member.Member`."""
 
     name = "unet"
-    presets: Mapping[str, UNetSettings] = {"demo": DEMO, "short": SHORT, "full": FULL}
+    presets: Mapping[str, UNetSettings] = PRESETS
 
     def check(self, settings: UNetSettings) -> None:
         """See `models.member.Member.check`."""
-        positive = ("steps", "epoch_steps", "batch", "radius_fraction", "positive_weight", "stem")
-        losses = ("tversky_alpha", "tversky_beta")
-        at_least_0 = (*losses, "learning_rate", "fine_rate", "weight_decay", "encoder_share", "residual_units")
-        shares = ("around_picks", "tversky_share", "warmup")
-        below_1 = ("overlap", "ema")
+        check_settings(settings)
 
-        def rules(names: Sequence[str], rule: str, holds: Callable[[float], bool]) -> list[tuple[str, bool, str]]:
-            return [(name, holds(getattr(settings, name)), rule) for name in names]
-
-        check_rules(
-            self.name,
-            settings,
-            [
-                *rules(positive, "a value above 0", lambda value: value > 0),
-                *rules(at_least_0, "a value of at least 0", lambda value: value >= 0),
-                *rules(shares, "a value from 0 to 1", lambda value: 0 <= value <= 1),
-                *rules(below_1, "a value of at least 0 and below 1", lambda value: 0 <= value < 1),
-                ("views", 1 <= settings.views <= 8, "1 to 8"),
-                (
-                    "channels",
-                    len(settings.channels) > 1 and min(settings.channels) > 0,
-                    "two levels or more, each above 0",
-                ),
-                ("strides", len(settings.strides) == len(settings.channels) - 1, "one for each level but the first"),
-                ("window", min(settings.window) > 0, "sides above 0"),
-                ("precision", settings.precision in ("auto", "bf16", "fp16", "fp32"), "auto, bf16, fp16 or fp32"),
-            ],
-        )
-
-    def fit(
-        self,
-        train: Sequence[Tomogram],
-        picks: pd.DataFrame,
-        watch: Watch | None,
-        *,
-        particles: Sequence[Particle],
-        settings: UNetSettings,
-        seed: int,
-        directory: Path,
-        device: str,
-        advance: Advance,
-    ) -> None:
+    def fit(self, training: Training, advance: Advance) -> None:
         """See `models.member.Member.fit`; a training that was cut off goes on from its last checkpoint."""
-        from models.unet.training import train_unet
+        from models.unet.training import train_unet  # prediction does without what only training needs
 
-        train_unet(
-            train,
-            picks,
-            watch,
-            particles=particles,
-            settings=settings,
-            seed=seed,
-            directory=directory,
-            device=device,
-            advance=advance,
-        )
+        train_unet(training, advance)
 
     def learner(self, *, particles: Sequence[Particle], settings: UNetSettings, seed: int, device: str) -> Learner:
         """See `models.member.Member.learner`."""
-        from models.unet.pretraining import UNetLearner
+        from models.unet.training import UNetLearner
 
         return UNetLearner(settings, particles, seed, device)
 
     def load(self, directory: Path, device: str) -> UNetPredictor:
         """See `models.member.Member.load`."""
-        from compute.precision import resolve_device
-
         where = resolve_device(device)
-        state, metadata = load_weights(directory / "weights.safetensors")
-        settings = settings_from_json(metadata["settings"])
-        classes = 1 + len(json.loads(metadata["particles"]))
+        path = directory / "weights.safetensors"
+        state, card = load_weights(path)
+        settings = settings_from_json(card["settings"])
+        classes = 1 + len(json.loads(card["particles"]))
         network = build_network(settings, classes)
-        from models.weights import fill
-
-        fill(network, state, directory / "weights.safetensors")
+        fill(network, state, path)
         return UNetPredictor(network, settings, classes, where)
-
-
-def settings_from_json(text: str) -> UNetSettings:
-    """Return the settings that a weights file's header holds (`models.weights.header`)."""
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
-    return UNetSettings(**values)
-
-
-NETWORK = ("stem", "channels", "strides", "residual_units", "norm")
-"""The settings that weights belong to."""
-
-
-def initial_weights(settings: UNetSettings) -> Path | None:
-    """Return the weights to start from; the shipped ones only where they are of this network."""
-    path = find_initial("unet", settings.init)
-    if settings.init != PRETRAINED:
-        return path
-    if path is not None:
-        shipped = settings_from_json(read_card(path)["settings"])
-        if all(getattr(shipped, name) == getattr(settings, name) for name in NETWORK):
-            return path
-    warnings.warn("unet: no shipped weights are of this network, so it starts from scratch", stacklevel=2)
-    return None
-
-
-def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
-    """Return the untrained network."""
-    import torch
-
-    from models.unet.instance_norm import keep_channels_last
-    from models.unet.network import HalfResolutionUNet
-    from models.unet.prelu import quicken
-
-    network = HalfResolutionUNet(
-        classes,
-        stem=settings.stem,
-        channels=settings.channels,
-        strides=settings.strides,
-        residual_units=settings.residual_units,
-        norm=settings.norm,
-    )
-    return quicken(keep_channels_last(network)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-
-
-class UNetPredictor:
-    """A trained U-Net."""
-
-    def __init__(self, network: HalfResolutionUNet, settings: UNetSettings, classes: int, device: torch.device) -> None:
-        self.network = network.to(device).eval()
-        self.settings = settings
-        self.views = settings.views
-        self.classes = classes
-        self.device = device
-        if device.type == "cpu":
-            keep_freed_memory()
-
-    def predict(self, tomogram: Tomogram) -> ClassMaps:
-        """Return the class logits of a normalised tomogram at half its resolution.
-
-        Raises
-        ------
-        InputError
-            If the network gives anything but finite logits.
-        """
-        import torch
-
-        from compute.precision import compute_dtype
-        from models.unet.network import ORIGIN, STRIDE
-        from models.unet.sliding_window import predict_maps
-        from models.unet.wide_range import finite
-
-        settings = self.settings
-        dtype = compute_dtype(self.device, settings.precision)
-        with torch.inference_mode():
-            logits = predict_maps(
-                np.asarray(tomogram.volume, np.float32),
-                lambda crop: finite(lambda: self.network(crop), self.device, dtype),
-                classes=self.classes,
-                window=settings.window,
-                overlap=settings.overlap,
-                stride=STRIDE,
-                multiple=self.network.multiple,
-                views=self.views,
-                device=self.device,
-            )
-        return ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))

@@ -7,8 +7,6 @@ MONAI's UNet ends with a transposed convolution whose few class channels are nor
 depend on how many particles the window holds: crops and tomograms then disagree. A plain convolution replaces it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 
@@ -17,6 +15,9 @@ from monai.networks.nets import UNet
 from torch import nn
 from torch.nn import functional
 
+from models.unet.instance_norm import keep_channels_last
+from models.unet.prelu import quicken
+from models.unet.settings import UNetSettings
 from models.unet.wide_range import widen
 
 STRIDE = 2
@@ -97,3 +98,16 @@ def is_encoder(name: str) -> bool:
 def class_axes(name: str) -> tuple[int, ...]:
     """Return the axes of a tensor, by its name, that run over the classes."""
     return (0,) if name.startswith("body.model.2.") else ()
+
+
+def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
+    """Return the untrained network."""
+    network = HalfResolutionUNet(
+        classes,
+        stem=settings.stem,
+        channels=settings.channels,
+        strides=settings.strides,
+        residual_units=settings.residual_units,
+        norm=settings.norm,
+    )
+    return quicken(keep_channels_last(network)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]

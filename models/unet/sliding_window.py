@@ -1,7 +1,5 @@
 """Class maps of a whole tomogram: overlapping windows, blended back on the output grid."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import product
 

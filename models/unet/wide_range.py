@@ -5,8 +5,6 @@ from level to level: tens at the first two, tens of thousands at the third. From
 which costs little, since those levels hold few voxels; and what still overflows is computed again in fp32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

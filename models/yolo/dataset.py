@@ -1,35 +1,26 @@
 """The slices of some tomograms as an Ultralytics data set on disk: images, circle labels, ``data.yaml``."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
-from models.member import Watch
+from models.member import Training, Validation
 from models.yolo.settings import YoloSettings
-from models.yolo.slices import Canvas, canvas, circles, image, middle, polygons, slabs
+from models.yolo.slices import Canvas, canvas, chosen_slabs, circles, image, middle, polygons, slabs
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 
-def write_dataset(
-    directory: Path,
-    train: Sequence[Tomogram],
-    picks: pd.DataFrame,
-    watch: Watch | None,
-    *,
-    particles: Sequence[Particle],
-    settings: YoloSettings,
-) -> tuple[Path, int]:
+def write_dataset(directory: Path, training: Training) -> tuple[Path, int]:
     """Write ``images/{train,val}``, ``labels/{train,val}`` and ``data.yaml``.
 
-    Ultralytics insists on a validation set: without a watched tomogram it is one training slice.
+    Ultralytics insists on a validation set: without a validation tomogram it is one training slice.
 
     Returns
     -------
@@ -43,16 +34,16 @@ def write_dataset(
     InputError
         If no training tomogram has a pick.
     """
-    names = [tomogram.name for tomogram in train]
-    if not picks["experiment"].isin(names).any():
+    tomograms, particles, settings = training.tomograms, training.particles, training.settings
+    names = [tomogram.name for tomogram in tomograms]
+    if not training.picks["experiment"].isin(names).any():
         raise InputError(f"expected picks in the training tomograms, but {', '.join(names)} have none")
-    side = max(canvas(t.volume.shape, settings.zoom).side for t in train)
-    for tomogram in train:
-        chosen = picks[picks["experiment"] == tomogram.name]
-        _write_slices(directory, "train", tomogram, chosen, settings.step, particles, settings, side)
-    looked_at = watch or Watch(train[0], picks[picks["experiment"] == train[0].name])
-    step = settings.watch_step if watch else len(train[0].volume)
-    _write_slices(directory, "val", looked_at.tomogram, looked_at.picks, step, particles, settings, side)
+    side = max(canvas(t.volume.shape, settings.zoom).side for t in tomograms)
+    for tomogram in tomograms:
+        _write_slices(directory, "train", tomogram, training.of(tomogram), settings.step, particles, settings, side)
+    validation = training.validation or Validation(tomograms[0], training.of(tomograms[0]))
+    step = settings.watch_step if training.validation else len(tomograms[0].volume)
+    _write_slices(directory, "val", validation.tomogram, validation.picks, step, particles, settings, side)
     classes = {i: p.name for i, p in enumerate(sorted(particles, key=lambda p: p.label))}
     data = {"path": str(directory.resolve()), "train": "images/train", "val": "images/val", "names": classes}
     path = directory / "data.yaml"
@@ -70,15 +61,13 @@ def _write_slices(
     settings: YoloSettings,
     side: int,
 ) -> None:
-    import cv2
-
     images, labels = directory / "images" / split, directory / "labels" / split
     images.mkdir(parents=True, exist_ok=True)
     labels.mkdir(parents=True, exist_ok=True)
     classes = {p.label: i for i, p in enumerate(sorted(particles, key=lambda p: p.label))}
     frame = canvas(tomogram.volume.shape, settings.zoom, side=side)
     levels = slabs(tomogram.volume, settings.thickness)
-    chosen = np.arange(len(levels))[(len(levels) - 1) % step // 2 :: step]
+    chosen = chosen_slabs(len(levels), step)
     for index, z in zip(chosen, middle(chosen, settings.thickness), strict=True):
         picture = image(levels, int(index), gap=settings.gap, canvas=frame)
         stem = f"{tomogram.name}_{index:04d}"

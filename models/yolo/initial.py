@@ -1,7 +1,5 @@
 """What a YOLO training starts from."""
 
-from __future__ import annotations
-
 import json
 import warnings
 from pathlib import Path
@@ -36,9 +34,3 @@ def find_weights(settings: YoloSettings) -> Path | None:
         stacklevel=2,
     )
     return None
-
-
-def class_axes(name: str) -> tuple[int, ...]:
-    """Return the axes of a tensor, by its name, that run over the classes."""
-    head, _, rest = name.partition(".cv3.")
-    return (0,) if head == "model.23" and rest.split(".")[1:2] == ["2"] and len(rest.split(".")) == 3 else ()

@@ -1,17 +1,17 @@
 """Slices straight through the network and its non-maximum suppression: no image files, no Ultralytics predictor."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torchvision.ops import batched_nms
 
 from compute.precision import autocast, compute_dtype
 from models.outputs import SliceBoxes
+from models.yolo.network import decode, exact
 from models.yolo.settings import YoloSettings
-from models.yolo.slices import Canvas, canvas, image, middle, slabs
+from models.yolo.slices import Canvas, canvas, chosen_slabs, image, middle, slabs
 from tomograms.tomogram import Tomogram
 
 STRIDES = (8, 16, 32)  # pixels between the anchors of YOLO11's three levels
@@ -43,14 +43,15 @@ class YoloPredictor:
         self.head = self.network.model[-1]
         self.head.training = True  # it then returns what it computed, and the boxes are decoded here
 
-    def predict(self, tomogram: Tomogram) -> SliceBoxes:
+    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> SliceBoxes:
         """Return the boxes of every ``predict_step``-th slice along z, in tomogram voxels."""
         settings = self.settings
         frame = canvas(tomogram.volume.shape, settings.zoom)
         levels = slabs(tomogram.volume, settings.thickness)
-        chosen = np.arange(len(levels))[(len(levels) - 1) % settings.predict_step // 2 :: settings.predict_step]
+        chosen = chosen_slabs(len(levels), settings.predict_step)
         batch = max(1, BATCH_PIXELS // frame.side**2)
-        parts = [self._boxes(levels, chosen[i : i + batch], frame) for i in range(0, len(chosen), batch)]
+        views = views or self.views
+        parts = [self._boxes(levels, chosen[i : i + batch], frame, views) for i in range(0, len(chosen), batch)]
         index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
         first, last = frame.edges
         centre = (xyxy[:, :2].astype(np.float64) + xyxy[:, 2:]) / 2
@@ -68,30 +69,31 @@ class YoloPredictor:
         )
 
     def _boxes(
-        self, levels: NDArray[np.uint8], chosen: NDArray[np.int64], frame: Canvas
+        self, levels: NDArray[np.uint8], chosen: NDArray[np.int64], frame: Canvas, views: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         # Slab index, corners in pixels, confidence and class of the boxes of some slices.
         pictures = np.stack([image(levels, int(i), gap=self.settings.gap, canvas=frame) for i in chosen])
         pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
         pixels = pixels.float() / 255
         with torch.inference_mode():
-            found = self._views(pixels)
+            found = self._mean_over_views(pixels, views)
         which, xyxy, confidence, label = suppress(
             found, confidence=self.settings.confidence, iou=self.settings.nms_iou, most=self.settings.max_boxes
         )
         return chosen[which.cpu().numpy()], xyxy.cpu().numpy(), confidence.cpu().numpy(), label.cpu().numpy()
 
-    def _views(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
+    def _mean_over_views(self, pixels: torch.Tensor, views: int) -> torch.Tensor:  # (image, 3, side, side)
+        # -> (image, 4 + class, anchor)
         # The mean over mirrored and transposed views, anchor by anchor: each view maps the grids on themselves.
-        side, views = pixels.shape[-1], range(self.views)
-        found = [undo(self._predict(turn(pixels, view)), view, side) for view in views]
+        side = pixels.shape[-1]
+        found = [undo(self._predict(turn(pixels, view)), view, side) for view in range(views)]
         return torch.stack(found).mean(dim=0)
 
     def _predict(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
         with autocast(self.device, self.dtype):
             raw = self.network(pixels.contiguous(memory_format=torch.channels_last))
         with torch.autocast(self.device.type, enabled=False):
-            return self.head._inference(exact(raw))
+            return decode(self.head, exact(raw))
 
 
 def complete(xyxy: NDArray[np.float64], frame: Canvas) -> NDArray[np.float64]:  # (n, 4) pixels -> the same
@@ -107,15 +109,6 @@ def complete(xyxy: NDArray[np.float64], frame: Canvas) -> NDArray[np.float64]:  
     lower = np.maximum(np.minimum(low, high - length), 2 * first - high)
     upper = np.minimum(np.maximum(high, low + length), 2 * last - low)
     return np.concatenate([np.where(cut_low & ~cut_high, lower, low), np.where(cut_high & ~cut_low, upper, high)], 1)
-
-
-def exact(predictions: Any) -> Any:
-    """Return a head's raw predictions in float32: in bf16 a corner at pixel 200 would be rounded to a whole pixel."""
-    if isinstance(predictions, dict):
-        return {name: exact(value) for name, value in predictions.items()}
-    if isinstance(predictions, (list, tuple)):
-        return type(predictions)(exact(value) for value in predictions)
-    return predictions.float()
 
 
 def turn(pixels: torch.Tensor, view: int) -> torch.Tensor:  # (..., side, side)
@@ -161,8 +154,6 @@ def suppress(
     image, xyxy, confidence, label
         ``(n,)``, ``(n, 4)``, ``(n,)`` and ``(n,)``, image by image, best first.
     """
-    from torchvision.ops import batched_nms
-
     classes = found.shape[1] - 4
     which, label, anchor = torch.nonzero(found[:, 4:] > confidence, as_tuple=True)
     score = found[which, 4 + label, anchor]

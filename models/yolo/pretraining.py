@@ -1,34 +1,29 @@
 """Pre-training of YOLO on slices that never touch the disk; see `models.member.Learner`."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from ultralytics.cfg import get_cfg
-from ultralytics.utils.metrics import ap_per_class, box_iou
 
-from compute.precision import compute_dtype, resolve_device
-from models.initial import start_from
-from models.training.checkpoint import load_checkpoint, save_checkpoint
-from models.training.schedule import follow, learning_rate
-from models.weights import header, save_weights
-from models.yolo.initial import class_axes, find_weights
+from compute.devices import resolve_device
+from compute.precision import compute_dtype
+from models.training.network_state import NetworkState
+from models.weights import header
+from models.yolo.initial import find_weights
+from models.yolo.network import SliceModel, build_network, start_network
 from models.yolo.prediction import YoloPredictor, turn
+from models.yolo.runtime import ap_per_class, box_iou, get_cfg
 from models.yolo.settings import YoloSettings
 from models.yolo.slices import Canvas, canvas, circles, image, middle, slabs
-from models.yolo.training import SliceModel
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 WARMUP = 0.03
+CLIP = 10.0
 IOU = 0.5
 """Overlap from which a box counts as found in the validation score."""
 
@@ -46,7 +41,7 @@ class Slices:
     frame: Canvas
 
 
-class YoloLearner:
+class YoloLearner(NetworkState):
     """A YOLO network on slices of the pool's tomograms; its validation score is the mean AP at an overlap of 0.5.
 
     A batch holds slices of any of the pool's tomograms, each seen in one of the 8 views of a square, right way up or
@@ -58,35 +53,37 @@ class YoloLearner:
     def __init__(self, settings: YoloSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
         self.settings = settings
         self.particles = sorted(particles, key=lambda p: p.label)
-        self.device = resolve_device(device)
+        where = resolve_device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.network = self._build()
+            network = self._build(where)
         pretrained = find_weights(settings)
-        self.peak = settings.lr0 if pretrained is None else settings.fine_lr0
         if pretrained is not None:
-            start_from(pretrained, self.network, self.particles, class_axes=class_axes, background=False)
-        self.average = self._build()
-        self.average.load_state_dict(self.network.state_dict())
-        self.network.dtype = compute_dtype(self.device, settings.precision)
-        self.optimiser = torch.optim.AdamW(self._groups(), betas=(settings.momentum, 0.999), fused=True)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.network.dtype == torch.float16)
-        self.step = 0
-
-    def _build(self) -> SliceModel:
-        settings = self.settings
-        network = SliceModel(f"{settings.network}.yaml", ch=3, nc=len(self.particles), verbose=False)
-        network.args = get_cfg(overrides={"box": settings.box, "cls": settings.cls, "dfl": settings.dfl})
-        return network.to(self.device, memory_format=torch.channels_last)
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Return the parameters with and without weight decay: kernels, and norms and biases."""
-        kernels = [p for p in self.network.parameters() if p.requires_grad and p.ndim > 1]
-        others = [p for p in self.network.parameters() if p.requires_grad and p.ndim <= 1]
-        return [
-            {"params": kernels, "weight_decay": self.settings.weight_decay},
+            start_network(network, pretrained, self.particles)
+        network.dtype = compute_dtype(where, settings.precision)
+        kernels = [p for p in network.parameters() if p.requires_grad and p.ndim > 1]
+        others = [p for p in network.parameters() if p.requires_grad and p.ndim <= 1]  # norms and biases
+        groups = [
+            {"params": kernels, "weight_decay": settings.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
+        peak = settings.lr0 if pretrained is None else settings.fine_lr0
+        super().__init__(
+            network,
+            self._build(where),
+            torch.optim.AdamW(groups, betas=(settings.momentum, 0.999), fused=True),
+            peaks=(peak, peak),
+            warmup=WARMUP,
+            decay=settings.ema_decay,
+            clip=CLIP,
+            dtype=network.dtype,
+        )
+
+    def _build(self, device: torch.device) -> SliceModel:
+        settings = self.settings
+        network = build_network(settings.network, len(self.particles), kind=SliceModel)
+        network.args = get_cfg(overrides={"box": settings.box, "cls": settings.cls, "dfl": settings.dfl})
+        return network.to(device, memory_format=torch.channels_last)
 
     def prepare(self, tomogram: Tomogram, picks: pd.DataFrame) -> Slices:
         """See `models.member.Learner.prepare`."""
@@ -96,18 +93,9 @@ class YoloLearner:
     def train_step(self, pool: Sequence[Slices], *, rng: np.random.Generator, done: float) -> float:
         """See `models.member.Learner.train_step`."""
         self.network.train()
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(done, peak=self.peak, warmup=WARMUP)
         total, _ = self.network.loss(self._batch(pool, rng))
         loss = total.sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
-        self.step += 1
-        follow(self.average, self.network, decay=self.settings.ema_decay, step=self.step)
+        self.descend(loss, done=done)
         return float(loss.detach()) / self.settings.batch
 
     def _batch(self, pool: Sequence[Slices], rng: np.random.Generator) -> dict[str, torch.Tensor]:
@@ -155,7 +143,7 @@ class YoloLearner:
 
     def score(self, tomograms: Sequence[Tomogram], picks: pd.DataFrame) -> dict[str, float]:
         """See `models.member.Learner.score`."""
-        network = self._build()
+        network = self._build(self.device)
         network.load_state_dict(self.average.state_dict())
         labels = np.array([particle.label for particle in self.particles], np.int16)
         predictor = YoloPredictor(network, labels, self.settings, self.device)
@@ -180,27 +168,9 @@ class YoloLearner:
         ap = {f"AP {self.particles[int(c)].name}": float(a[0]) for c, a in zip(classes, precision, strict=True)}
         return {"score": float(np.mean(list(ap.values()))), **ap}
 
-    def save(self, path: Path, progress: Mapping[str, Any]) -> None:
-        """See `models.member.Learner.save`."""
-        save_checkpoint(path, self._parts(), {"step": self.step, **progress})
-
-    def restore(self, path: Path) -> dict[str, Any]:
-        """See `models.member.Learner.restore`."""
-        progress = load_checkpoint(path, self._parts(), self.device)
-        self.step = int(progress.pop("step"))
-        return progress
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "average": self.average,
-            "optimiser": self.optimiser,
-            "scaler": self.scaler,
-        }
-
     def write(self, path: Path) -> None:
         """See `models.member.Learner.write`."""
-        save_weights(path, self.average.state_dict(), header("yolo", self.settings, self.particles), half=True)
+        self.save_average(path, header("yolo", self.settings, self.particles), half=True)
 
 
 def _turn_boxes(box: NDArray[np.float32], view: int) -> NDArray[np.float32]:

@@ -1,7 +1,5 @@
 """Settings of the YOLO member and its presets. No torch here."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from models.initial import PRETRAINED

@@ -5,11 +5,10 @@ whether a cross-section grows or shrinks. The image is the slice times ``zoom``,
 suits the network.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -90,6 +89,11 @@ def slabs(volume: NDArray[np.float32], thickness: int) -> NDArray[np.uint8]:
     return out
 
 
+def chosen_slabs(count: int, step: int) -> NDArray[np.int64]:
+    """Return every ``step``-th of ``count`` slabs, as many left out before the first as after the last."""
+    return np.arange(count)[(count - 1) % step // 2 :: step]
+
+
 def image(
     levels: NDArray[np.uint8],  # (slab, y, x)
     index: int,
@@ -98,8 +102,6 @@ def image(
     canvas: Canvas,
 ) -> NDArray[np.uint8]:  # (side, side, 3)
     """Return slab ``index`` with its neighbours as channels; beyond the volume its outermost slab is repeated."""
-    import cv2
-
     channels = [levels[min(max(index + shift, 0), len(levels) - 1)] for shift in (-gap, 0, gap)]
     picture = np.stack(channels, axis=-1)
     rows, columns = canvas.inner

@@ -1,9 +1,7 @@
-"""Ultralytics' trainer, bent to this project's rules. Import it only after `models.yolo.runtime.import_ultralytics`."""
-
-from __future__ import annotations
+"""Training of YOLO on slices: Ultralytics' trainer and its data set on disk, bent to this project's rules."""
 
 import random
-from collections.abc import Sequence
+import shutil
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -11,23 +9,19 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from ultralytics.data.dataset import YOLODataset
-from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
-from ultralytics.nn.tasks import DetectionModel
-from ultralytics.utils.ops import resample_segments
-from ultralytics.utils.torch_utils import ModelEMA
 
-from compute.precision import autocast, compute_dtype
-from models.initial import start_from
-from models.member import Advance
-from models.yolo.initial import class_axes
-from models.yolo.prediction import exact
-from models.yolo.runtime import load_pretrained
+from compute.devices import resolve_device
+from compute.precision import compute_dtype
+from models.member import Advance, Training
+from models.training.curves import write_history
+from models.weights import header, save_weights
+from models.yolo.dataset import keep_dataset, write_dataset
+from models.yolo.initial import find_weights
+from models.yolo.network import BACKBONE, SliceModel, start_network
+from models.yolo.runtime import DetectionTrainer, DetectionValidator, ModelEMA, YOLODataset, resample_segments
 from models.yolo.settings import YoloSettings
 from tomograms.errors import InputError
-from tomograms.particles import Particle
 
-BACKBONE = 11  # of YOLO11's modules, the first ones
 RESAMPLED = 32  # corners of a polygon during augmentation
 WATCHED = {
     "metrics/mAP50(B)": "watch_map50",
@@ -35,6 +29,38 @@ WATCHED = {
     "metrics/precision(B)": "watch_precision",
     "metrics/recall(B)": "watch_recall",
 }
+
+
+def train_yolo(training: Training, advance: Advance) -> None:
+    """Train and write weights, history and curves; see `models.member.Member.fit`."""
+    settings: YoloSettings = training.settings
+    where = resolve_device(training.device)
+    pretrained = find_weights(settings)
+    work = training.directory.resolve() / "ultralytics"
+    shutil.rmtree(work, ignore_errors=True)  # of a training that was cut off
+    work.mkdir(parents=True)
+    data, side = write_dataset(work, training)
+    given = arguments(
+        settings,
+        data=data,
+        side=side,
+        seed=training.seed,
+        directory=work,
+        device=str(where),
+        fine=pretrained is not None,
+    )
+    trainer = SliceTrainer(given, training=training, pretrained=pretrained, device=where, advance=advance)
+    # Its check of mixed precision would download a network to compare with.
+    with patch("ultralytics.engine.trainer.check_amp", lambda model: True):
+        trainer.train()
+    rows = trainer.rows
+    write_history(training.directory, rows, loss=("loss", "watch_loss"), metric=("watch_map50", "watch_map50_95"))
+    if settings.keep_images:
+        keep_dataset(work, training.directory / "slices")
+    shutil.rmtree(work)
+    # The weights come last: their file says that the training is done.
+    card = header("yolo", settings, training.particles)
+    save_weights(training.directory / "weights.safetensors", trainer.ema.ema.state_dict(), card)
 
 
 class SliceDataset(YOLODataset):
@@ -66,21 +92,6 @@ class SliceDataset(YOLODataset):
         return out
 
 
-class SliceModel(DetectionModel):
-    """Ultralytics' network, computing in ``dtype``; boxes and loss stay in float32: corners need its digits."""
-
-    dtype = torch.float32
-
-    def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
-        """Return the loss and its parts."""
-        device = batch["img"].device
-        if preds is None:
-            with autocast(device, self.dtype):
-                preds = self.forward(batch["img"].contiguous(memory_format=torch.channels_last))
-        with torch.autocast(device.type, enabled=False):
-            return super().loss(batch, exact(preds))
-
-
 class SliceTrainer(DetectionTrainer):
     """Ultralytics' trainer: the average of the weights is the result, and nothing reads the watched slices."""
 
@@ -88,24 +99,34 @@ class SliceTrainer(DetectionTrainer):
         self,
         overrides: dict[str, Any],
         *,
-        settings: YoloSettings,
-        particles: Sequence[Particle],
+        training: Training,
         pretrained: Path | None,
         device: torch.device,
         advance: Advance,
     ):
-        self.settings = settings
-        self.particles = particles
+        self.settings: YoloSettings = training.settings
+        self.particles = training.particles
         self.pretrained = pretrained
         self.advance = advance
         self.rows: list[dict[str, float]] = []
         self.batches = 0
-        self.dtype = compute_dtype(device, settings.precision)
+        self.dtype = compute_dtype(device, self.settings.precision)
         gpu = device.type == "cuda"
         amp = {torch.bfloat16: "bf16", torch.float16: True}.get(self.dtype, False) if gpu else False
         super().__init__(overrides={**overrides, "amp": amp})
+        self.add_callback("on_pretrain_routine_end", SliceTrainer._average_quickly)
         self.add_callback("on_train_epoch_start", SliceTrainer._count_batches)
         self.add_callback("on_train_batch_end", SliceTrainer._tell)
+        self.add_callback("on_train_epoch_end", SliceTrainer._check_loss)
+
+    def _average_quickly(self) -> None:
+        self.ema = ModelEMA(self.model, decay=self.settings.ema_decay, tau=self.settings.ema_steps)
+
+    def _check_loss(self) -> None:
+        if not torch.isfinite(self.loss):  # Ultralytics would go on from a checkpoint, and there is none
+            raise InputError(
+                f"yolo: the loss is {self.loss.item()} after epoch {self.epoch + 1}; lower --set yolo.lr0 or the gains"
+            )
 
     def _count_batches(self) -> None:
         self.batches = 0
@@ -139,21 +160,12 @@ class SliceTrainer(DetectionTrainer):
         model = SliceModel(cfg, nc=self.data["nc"], ch=3, verbose=False)
         model.dtype = self.dtype
         if self.pretrained is not None:
-            if self.pretrained.suffix == ".pt":
-                model.load(load_pretrained(self.pretrained), verbose=False)  # whatever has its shape
-            else:
-                start_from(self.pretrained, model, self.particles, class_axes=class_axes, background=False)
+            start_network(model, self.pretrained, self.particles)
         return model.to(memory_format=torch.channels_last)
 
     def setup_model(self) -> None:
         """Build the network; pretrained files are read by this project, safely, and never by Ultralytics itself."""
         self.model: Any = self.get_model(cfg=str(self.args.model))
-
-    def _setup_train(self) -> None:
-        # Its check of mixed precision would download a network to compare with.
-        with patch("ultralytics.engine.trainer.check_amp", lambda model: True):
-            super()._setup_train()
-        self.ema = ModelEMA(self.model, decay=self.settings.ema_decay, tau=self.settings.ema_steps)
 
     def build_optimizer(self, model: Any, *arguments: Any, **options: Any) -> torch.optim.Optimizer:
         """Return the optimiser; Adam's fused step, which Ultralytics asks for on GPUs only, also pays on CPUs."""
@@ -190,14 +202,6 @@ class SliceTrainer(DetectionTrainer):
             row |= {name: self.metrics[key] for key, name in WATCHED.items()}
             row["watch_loss"] = sum(self.metrics[f"val/{part}_loss"] for part in ("box", "cls", "dfl"))
         self.rows.append(row)
-
-    def _handle_nan_recovery(self, epoch: int) -> bool:
-        # Ultralytics would go on from a checkpoint, and there is none.
-        if not torch.isfinite(self.loss):
-            raise InputError(
-                f"yolo: the loss is {self.loss.item()} after epoch {epoch + 1}; lower --set yolo.lr0 or the gains"
-            )
-        return False
 
     def final_eval(self) -> None:
         """Do without Ultralytics' evaluation of ``best.pt``: the last step's weights are the result."""

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.member import Watch
+from models.member import Training, Validation
 from models.outputs import ClassMaps, SliceBoxes
 from models.registry import MEMBERS, get_member
 from postproc.candidates import COLUMNS
@@ -49,7 +49,7 @@ def tomogram(name: str, seed: int) -> tuple[Tomogram, pd.DataFrame]:
     return Tomogram(name, volume, VOXEL), pd.DataFrame(rows, columns=["experiment", "particle_type", "x", "y", "z"])
 
 
-def fit(member_name, directory, *, watch_picks=None, seed=1, stop_after=None):
+def fit(member_name, directory, *, validation_picks=None, seed=1, stop_after=None):
     member = get_member(member_name)
     train = [tomogram(f"TS_{i}", i) for i in range(2)]
     held_out, picks = tomogram("TS_9", 9)
@@ -61,17 +61,17 @@ def fit(member_name, directory, *, watch_picks=None, seed=1, stop_after=None):
 
     said = []
     directory.mkdir(parents=True, exist_ok=True)
-    member.fit(
+    training = Training(
         [t for t, _ in train],
         pd.concat([p for _, p in train], ignore_index=True),
-        Watch(held_out, picks if watch_picks is None else watch_picks),
-        particles=PARTICLES,
-        settings=replace(member.presets["demo"], **TINY[member_name]),
-        seed=seed,
-        directory=directory,
-        device="cpu",
-        advance=advance,
+        Validation(held_out, picks if validation_picks is None else validation_picks),
+        PARTICLES,
+        replace(member.presets["demo"], **TINY[member_name]),
+        seed,
+        directory,
+        "cpu",
     )
+    member.fit(training, advance)
     return said
 
 
@@ -158,7 +158,7 @@ def test_permuted_held_out_picks_change_no_candidate_and_the_seed_repeats(traine
         y=rng.permutation(picks["y"]),
         z=rng.permutation(picks["z"]),
     ).iloc[:-1]
-    fit(name, tmp_path, watch_picks=permuted)
+    fit(name, tmp_path, validation_picks=permuted)
     pd.testing.assert_frame_equal(candidates(name, directory), candidates(name, tmp_path))
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from models.initial import SHIPPED, find_initial, transfer
+from models.initial import SHIPPED, find_initial
+from models.training.transfer import transfer
 from tomograms.errors import InputError
 
 

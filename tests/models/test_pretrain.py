@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models import pretrain
 from models.pretrain import main
+from models.training import pretrain_members
 from models.weights import load_weights
 from tests.models.test_contract import TINY
 from tomograms.errors import InputError
@@ -27,9 +27,9 @@ def command(member, out, *more):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(pretrain, "SHAPE", (24, 48, 48))
-    monkeypatch.setattr(pretrain, "VALIDATION_SHAPE", (24, 48, 48))
-    monkeypatch.setattr(pretrain, "VALIDATION_RUNS", 1)
+    monkeypatch.setattr(pretrain_members, "SHAPE", (24, 48, 48))
+    monkeypatch.setattr(pretrain_members, "VALIDATION_SHAPE", (24, 48, 48))
+    monkeypatch.setattr(pretrain_members, "VALIDATION_RUNS", 1)
 
 
 def test_simulated_tomograms_become_weights_with_a_card(small, tmp_path):

@@ -47,7 +47,7 @@ def test_they_know_every_species(shipped):
 
 @pytest.mark.parametrize("preset", ["demo", "short", "full"])
 def test_the_unet_presets_start_from_them_without_a_word(preset):
-    from models.unet.member import initial_weights
+    from models.unet.initial import initial_weights
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -64,7 +64,7 @@ def test_the_small_yolo_presets_start_from_them_without_a_word(preset):
 def test_another_unet_starts_from_scratch_and_says_so():
     from dataclasses import replace
 
-    from models.unet.member import initial_weights
+    from models.unet.initial import initial_weights
 
     with pytest.warns(UserWarning, match="no shipped weights are of this network"):
         assert initial_weights(replace(get_member("unet").presets["short"], stem=8)) is None

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.member import Training
 from models.registry import MEMBERS, get_member
 from models.training.pretraining import Plan, pretrain
 from models.weights import load_weights
@@ -74,17 +75,9 @@ def test_training_starts_from_the_weights(pretrained, tmp_path):
     settings = replace(get_member(name).presets["demo"], **TINY[name])
     frozen = {"unet": {"fine_rate": 1e-12, "ema": 0.0}, "yolo": {"fine_lr0": 1e-12, "ema_decay": 0.0}}[name]
     train, picks = tomogram("TS_0", 0)
-    get_member(name).fit(
-        [train],
-        picks,
-        None,
-        particles=PARTICLES,
-        settings=replace(settings, init=str(directory / "weights.safetensors"), **frozen),
-        seed=1,
-        directory=tmp_path,
-        device="cpu",
-        advance=lambda *news: None,
-    )
+    changed = replace(settings, init=str(directory / "weights.safetensors"), **frozen)
+    training = Training([train], picks, None, PARTICLES, changed, 1, tmp_path, "cpu")
+    get_member(name).fit(training, lambda *news: None)
     first, _ = load_weights(directory / "weights.safetensors")
     then, _ = load_weights(tmp_path / "weights.safetensors")
     kernels = [key for key in first if key.endswith("conv.weight")]

@@ -1,15 +1,17 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from models.training.targets import ball_targets
-from models.unet.member import UNetMember, UNetSettings, build_network, settings_from_json
-from models.unet.network import class_axes, is_encoder
-from models.unet.training import Trainer, check_crop
+from models.unet.member import UNetMember
+from models.unet.network import build_network, class_axes, is_encoder
+from models.unet.settings import UNetSettings, settings_from_json
+from models.unet.training import UNetLearner, check_crop
 from models.weights import header
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 
-CPU = torch.device("cpu")
 BALL, SHELL = Particle("ball", 1, 80.0, 1.0), Particle("shell", 2, 80.0, 1.0)
 
 
@@ -36,9 +38,16 @@ def test_crops_that_do_not_fit_are_refused(crop, message):
 
 def test_tversky_at_one_half_is_dice():
     settings = UNetSettings(
-        stem=4, channels=(4, 6), strides=(2,), tversky_alpha=0.5, tversky_beta=0.5, tversky_share=1.0, precision="fp32"
+        init="scratch",
+        stem=4,
+        channels=(4, 6),
+        strides=(2,),
+        tversky_alpha=0.5,
+        tversky_beta=0.5,
+        tversky_share=1.0,
+        precision="fp32",
     )
-    trainer = Trainer(settings, (BALL, SHELL), 0, CPU)
+    learner = UNetLearner(settings, (BALL, SHELL), 0, "cpu")
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 3, 4, 4, 4, generator=generator)
     targets = torch.randint(0, 3, (2, 4, 4, 4), generator=generator)
@@ -47,17 +56,19 @@ def test_tversky_at_one_half_is_dice():
     for label in (1, 2):
         p, t = probability[:, label], (targets == label).float()
         expected += float(1 - 2 * (p * t).sum() / (p.sum() + t.sum())) / 2
-    assert float(trainer._loss(logits, targets)) == pytest.approx(expected, abs=1e-4)
+    assert float(learner.loss(logits, targets)) == pytest.approx(expected, abs=1e-4)
 
 
 def test_cross_entropy_weighs_every_species():
-    settings = UNetSettings(stem=4, channels=(4, 6), strides=(2,), tversky_share=0.0, positive_weight=5.0)
-    trainer = Trainer(settings, (BALL, SHELL), 0, CPU)
+    settings = UNetSettings(
+        init="scratch", stem=4, channels=(4, 6), strides=(2,), tversky_share=0.0, positive_weight=5.0
+    )
+    learner = UNetLearner(settings, (BALL, SHELL), 0, "cpu")
     logits = torch.tensor([[1.0, -1.0], [0.0, 2.0], [0.5, 0.0]]).T.reshape(2, 3)  # two voxels, three classes
     targets = torch.tensor([0, 2])
     negative = -logits.log_softmax(1)[range(2), targets]
     expected = float((1.0 * negative[0] + 5.0 * negative[1]) / 6.0)
-    found = trainer._loss(logits.T.reshape(1, 3, 1, 1, 2), targets.reshape(1, 1, 1, 2))
+    found = learner.loss(logits.T.reshape(1, 3, 1, 1, 2), targets.reshape(1, 1, 1, 2))
     assert float(found) == pytest.approx(expected, rel=1e-6)
 
 
@@ -71,11 +82,11 @@ def test_training_learns_what_it_is_shown():
     z, y, x = np.indices((24, 32, 32))
     rng = np.random.default_rng(0)
     volume = rng.normal(0, 0.5, (24, 32, 32)) - 4.0 * ((z - 12) ** 2 + (y - 16) ** 2 + (x - 16) ** 2 <= 64)
-    settings = UNetSettings(stem=6, channels=(8, 12, 16), strides=(1, 2), steps=80, learning_rate=5e-3)
-    trainer = Trainer(settings, (BALL,), 0, CPU)
+    settings = UNetSettings(init="scratch", stem=6, channels=(8, 12, 16), strides=(1, 2), steps=80, learning_rate=5e-3)
+    learner = UNetLearner(settings, (BALL,), 0, "cpu")
     crops = torch.from_numpy(volume.astype(np.float32))[None, None]
     targets = torch.from_numpy(target)[None]
-    losses = [trainer.train_step(crops, targets, done=(step + 1) / 80) for step in range(80)]
+    losses = [learner.learn((crops, targets), done=(step + 1) / 80) for step in range(80)]
     assert losses[-1] < losses[0] / 3
 
 
@@ -93,12 +104,14 @@ def test_encoder_and_head_are_told_by_their_names():
     assert all(shapes[name].shape[axis] == 7 for name, axes in head.items() for axis in axes)
 
 
-def test_a_start_from_weights_has_its_own_rates():
+def test_a_start_from_weights_has_its_own_rates(tmp_path):
     settings = UNetSettings(
         stem=4, channels=(4, 6), strides=(2,), init="scratch", learning_rate=1.0, fine_rate=0.5, encoder_share=0.1
     )
-    assert Trainer(settings, (BALL,), 0, CPU).peaks == (1.0, 1.0)
-    trainer = Trainer(settings, (BALL,), 0, CPU)
-    assert trainer._peaks(pretrained=True) == (0.05, 0.5)
-    grouped = [p for group in trainer.optimiser.param_groups for p in group["params"]]
-    assert {id(p) for p in grouped} == {id(p) for p in trainer.network.parameters()}
+    learner = UNetLearner(settings, (BALL,), 0, "cpu")
+    assert learner.peaks == (1.0, 1.0)
+    grouped = [p for group in learner.optimiser.param_groups for p in group["params"]]
+    assert {id(p) for p in grouped} == {id(p) for p in learner.network.parameters()}
+    weights = tmp_path / "weights.safetensors"
+    learner.write(weights)
+    assert UNetLearner(replace(settings, init=str(weights)), (BALL,), 0, "cpu").peaks == (0.05, 0.5)

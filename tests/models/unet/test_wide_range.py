@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from models.initial import SHIPPED
-from models.unet.member import UNetPredictor, UNetSettings, build_network, settings_from_json
-from models.unet.training import Trainer
+from models.unet.network import build_network
+from models.unet.prediction import UNetPredictor
+from models.unet.settings import UNetSettings, settings_from_json
+from models.unet.training import UNetLearner
 from models.unet.wide_range import finite, widen
 from models.weights import fill, load_weights
 from tomograms.errors import InputError
@@ -73,17 +75,17 @@ def test_a_widened_module_leaves_fp16_and_nothing_else():
 
 
 def test_a_training_step_survives_an_overflow():
-    trainer = Trainer(TINY, (Particle("ball", 1, 80.0, 1.0),), 0, CPU)
+    learner = UNetLearner(TINY, (Particle("ball", 1, 80.0, 1.0),), 0, "cpu")
     with torch.no_grad():
-        trainer.network.body.model[2].weight *= 1e7
-    before = trainer.network.stem[0].weight.detach().clone()
+        learner.network.body.model[2].weight *= 1e7
+    before = learner.network.stem[0].weight.detach().clone()
     generator = torch.Generator().manual_seed(0)
     crops = torch.randn(1, 1, 12, 16, 16, generator=generator)
     targets = torch.randint(0, 2, (1, 6, 8, 8), generator=generator, dtype=torch.uint8)
-    losses = [trainer.train_step(crops, targets, done=0.5) for _ in range(12)]  # the scaler finds its scale meanwhile
+    losses = [learner.learn((crops, targets), done=0.5) for _ in range(12)]  # the scaler finds its scale meanwhile
     assert np.isfinite(losses).all()
-    assert torch.isfinite(trainer.network.stem[0].weight).all()
-    assert not torch.equal(trainer.network.stem[0].weight, before)
+    assert torch.isfinite(learner.network.stem[0].weight).all()
+    assert not torch.equal(learner.network.stem[0].weight, before)
 
 
 def test_a_network_that_gives_nan_is_an_input_error():

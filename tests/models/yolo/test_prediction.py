@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.yolo.prediction import YoloPredictor, complete, exact, suppress, turn, undo
-from models.yolo.runtime import import_ultralytics
+from models.yolo.network import build_network, exact
+from models.yolo.prediction import YoloPredictor, complete, suppress, turn, undo
 from models.yolo.settings import YoloSettings
 from models.yolo.slices import canvas
 from tomograms.tomogram import Tomogram
@@ -165,11 +165,8 @@ def test_exact_turns_nested_predictions_to_float32():
 
 @pytest.fixture(scope="module")
 def network():
-    import_ultralytics()
-    from ultralytics.nn.tasks import DetectionModel
-
     torch.manual_seed(0)
-    model = DetectionModel("yolo11n.yaml", ch=3, nc=2, verbose=False)
+    model = build_network("yolo11n", 2)
     for score in model.model[-1].cv3:
         torch.nn.init.normal_(score[-1].weight, std=0.3)
         torch.nn.init.zeros_(score[-1].bias)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.member import Watch
+from models.member import Training, Validation
 from models.yolo.dataset import write_dataset
 from models.yolo.initial import find_weights
 from models.yolo.member import YoloMember
-from models.yolo.runtime import import_ultralytics, load_pretrained
+from models.yolo.network import load_pretrained
 from models.yolo.settings import PRESETS, YoloSettings, check_settings
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -35,23 +35,19 @@ def tomogram(name="TS_1"):
     return Tomogram(name, volume, 10.0)
 
 
-def fit(directory, settings=TINY, watch=None, **options):
+def asked(directory, settings=TINY, validation=None, picks=PICKS):
+    return Training([tomogram()], picks, validation, PARTICLES, settings, 1, directory, "cpu")
+
+
+def fit(directory, settings=TINY, validation=None):
     directory.mkdir(parents=True, exist_ok=True)
     told = []
-    arguments = {"seed": 1, "device": "cpu", "advance": lambda *news: told.append(news), **options}
-    YoloMember().fit(
-        [tomogram()], PICKS, watch, particles=PARTICLES, settings=settings, directory=directory, **arguments
-    )
+    YoloMember().fit(asked(directory, settings, validation), lambda *news: told.append(news))
     return told
 
 
-@pytest.fixture(scope="module")
-def ultralytics():
-    import_ultralytics()
-
-
 @pytest.fixture
-def training(ultralytics, tmp_path):
+def training(tmp_path):
     """Makes Ultralytics' training data set, as the trainer makes it."""
 
     def make(settings):
@@ -60,7 +56,7 @@ def training(ultralytics, tmp_path):
 
         from models.yolo.training import SliceDataset, arguments
 
-        data, side = write_dataset(tmp_path, [tomogram()], PICKS, None, particles=PARTICLES, settings=settings)
+        data, side = write_dataset(tmp_path, asked(tmp_path, settings))
         hyper = get_cfg(
             overrides=arguments(settings, data=data, side=side, seed=1, directory=tmp_path / "out", device="cpu")
         )
@@ -93,10 +89,8 @@ PLAIN = replace(
 
 
 def test_the_data_set_lies_in_the_usual_folders(tmp_path):
-    watch = Watch(tomogram("TS_9"), PICKS.assign(experiment="TS_9"))
-    path, side = write_dataset(
-        tmp_path, [tomogram()], PICKS, watch, particles=PARTICLES, settings=replace(TINY, step=4)
-    )
+    validation = Validation(tomogram("TS_9"), PICKS.assign(experiment="TS_9"))
+    path, side = write_dataset(tmp_path, asked(tmp_path, replace(TINY, step=4), validation))
     assert (path, side) == (tmp_path / "data.yaml", 64)
     stems = [f"TS_1_{z:04d}" for z in (1, 5, 9, 13)]
     assert sorted(p.stem for p in (tmp_path / "images" / "train").iterdir()) == stems
@@ -157,7 +151,7 @@ import socket, sys, warnings
 warnings.simplefilter("error")
 def refuse(*arguments, **options): raise AssertionError("a connection was tried")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
-sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from pathlib import Path
 from tests.models.yolo.test_yolo import fit, tomogram
 from models.yolo.member import YoloMember
@@ -189,8 +183,8 @@ YoloMember().load(Path("job"), "cpu").predict(tomogram())
     ]
 
 
-def test_history_tells_losses_and_the_watched_metric(tmp_path):
-    told = fit(tmp_path, replace(TINY, epochs=2, watch_every=2), Watch(tomogram("TS_9"), PICKS))
+def test_history_tells_losses_and_the_validation_metric(tmp_path):
+    told = fit(tmp_path, replace(TINY, epochs=2, watch_every=2), Validation(tomogram("TS_9"), PICKS))
     history = pd.read_csv(tmp_path / "history.csv")
     assert history["step"].tolist() == [2, 4]
     assert (history[["loss", "box_loss", "cls_loss", "dfl_loss"]] > 0).all(axis=None)
@@ -198,14 +192,14 @@ def test_history_tells_losses_and_the_watched_metric(tmp_path):
     assert [news[:2] for news in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_a_watched_tomogram_without_picks_is_no_obstacle(tmp_path):
-    fit(tmp_path, watch=Watch(tomogram("TS_9"), PICKS.iloc[:0]))
+def test_a_validation_tomogram_without_picks_is_no_obstacle(tmp_path):
+    fit(tmp_path, validation=Validation(tomogram("TS_9"), PICKS.iloc[:0]))
     assert pd.read_csv(tmp_path / "history.csv")["watch_map50"].tolist() == [0.0]
 
 
 def test_training_without_picks_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected picks in the training tomograms, but TS_1 have none"):
-        write_dataset(tmp_path, [tomogram()], PICKS.iloc[:0], None, particles=PARTICLES, settings=TINY)
+        write_dataset(tmp_path, asked(tmp_path, picks=PICKS.iloc[:0]))
 
 
 def test_the_slices_can_be_kept(tmp_path):
@@ -281,7 +275,7 @@ def test_pretrained_weights_are_looked_up_locally(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def checkpoint(ultralytics, tmp_path):
+def checkpoint(tmp_path):
     """A file as Ultralytics publishes them: the pickled network, here with six other classes."""
     import torch
     from ultralytics.nn.tasks import DetectionModel
@@ -319,19 +313,17 @@ def test_foreign_files_that_are_no_network_are_refused(checkpoint, content):
         path.write_bytes(path.read_bytes()[:1000])
     else:
         path.write_text("not a network")
-    with pytest.raises(InputError, match=r"yolo11n\.pt: expected an Ultralytics checkpoint"):
+    with pytest.raises(InputError, match=r"yolo11n\.pt: expected a checkpoint of Ultralytics"):
         load_pretrained(path)
 
 
 def test_a_version_without_safe_loading_is_refused(checkpoint, monkeypatch):
-    from ultralytics.nn import tasks
-
-    monkeypatch.delattr(tasks, "_SafeLoad")
-    with pytest.raises(InputError, match="expected an ultralytics that loads foreign files safely"):
+    monkeypatch.delattr("torch.serialization.get_unsafe_globals_in_checkpoint")
+    with pytest.raises(InputError, match="expected a torch that loads foreign files safely"):
         load_pretrained(checkpoint[0])
 
 
-def test_the_backbone_learns_slowly(ultralytics):
+def test_the_backbone_learns_slowly():
     import torch
     from torch import nn
 
