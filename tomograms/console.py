@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress as RichProgress
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
 INTERVAL = 15.0
 """Seconds between two plain lines of one task."""
@@ -22,10 +22,6 @@ def console() -> Console:
     A notebook asks for colours (``FORCE_COLOR``), which rich takes for a terminal: hours of moving bars would end up in
     the notebook's file.
     """
-    import sys
-
-    from rich.console import Console
-
     if sys.stdout.isatty():
         return Console(highlight=False)
     return Console(highlight=False, width=140, force_terminal=False)
@@ -103,9 +99,6 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if console().is_terminal:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-            from rich.progress import Progress as RichProgress
-
             self.bars = RichProgress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),

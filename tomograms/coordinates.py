@@ -4,8 +4,6 @@ Convention: arrays are indexed ``(z, y, x)``; the *centre* of voxel ``(0, 0, 0)`
 ``index * voxel_size`` and an index may be fractional. Tables and files hold ``x, y, z`` in Å.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,7 +20,7 @@ def to_angstrom(
 
 def to_index(
     position: ArrayLike,  # (n, 3) xyz, Å
-    voxel_size: float,
+    voxel_size: float | NDArray[np.float64],  # or (n, 1)
 ) -> NDArray[np.float64]:  # (n, 3) zyx, voxels
     """Return the fractional voxel indices (z, y, x) of positions (x, y, z) in Å."""
     return np.asarray(position, np.float64).reshape(-1, 3)[:, ::-1] / voxel_size

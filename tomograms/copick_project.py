@@ -1,17 +1,18 @@
 """Any copick project on a file system, given as its config JSON and read through copick."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import copick
+
 from tomograms.errors import InputError
 from tomograms.files import read_json
-from tomograms.ome_zarr import StoredVolume, find_volume
+from tomograms.ome_zarr import find_volume
 from tomograms.particles import Particle, from_copick
 from tomograms.picks import Choice, PickSet, parse_pick_set
+from tomograms.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,8 @@ class CopickProject:
     ignored: frozenset[str]
     project: Any
     choice: Choice
-
-    @property
-    def simulated(self) -> bool:
-        """False: what a project holds is nobody's simulation, as far as it says."""
-        return False
+    simulated = False
+    """What a project holds is nobody's simulation, as far as it says."""
 
     @cached_property
     def _runs(self) -> dict[str, Any]:
@@ -55,7 +53,7 @@ class CopickProject:
         """Return the sorted names of the runs with picks (``train``), or without (``test``)."""
         return tuple(name for name in self._runs if (name in self._picked) == (split == "train"))
 
-    def volume(self, run: str) -> StoredVolume:
+    def volume(self, run: str) -> Volume:
         """Return a run's volume, found but not read.
 
         Raises
@@ -64,31 +62,20 @@ class CopickProject:
             If the run or its tomogram type is missing, several voxel spacings leave the choice open, or the volume's
             metadata are wrong.
         """
-        spacings = self._run(run).voxel_spacings
-        sizes = sorted(spacing.voxel_size for spacing in spacings)
-        chosen = [
-            s
-            for s in spacings
-            if self.choice.voxel_spacing is None or abs(s.voxel_size - self.choice.voxel_spacing) < 5e-4
-        ]
-        if len(chosen) != 1:
-            asked = (
-                "one voxel spacing or a choice of one"
-                if self.choice.voxel_spacing is None
-                else f"{self.choice.voxel_spacing:g}"
-            )
-            raise InputError(f"{self.root}: run {run}: expected the voxel spacing {asked}, but there are {sizes}")
-        tomograms = chosen[0].get_tomograms(self.choice.tomogram_type)
-        where = f"{self.root}: run {run}: voxel spacing {chosen[0].voxel_size:.3f}"
+        where = f"{self.root}: run {run}"
+        spacings = {f"{spacing.voxel_size:.3f}": spacing for spacing in self._run(run).voxel_spacings}
+        name = self.choice.spacing(spacings, where)
+        tomograms = spacings[name].get_tomograms(self.choice.tomogram_type)
         if len(tomograms) != 1:
-            types = sorted(tomogram.tomo_type for tomogram in chosen[0].tomograms)
+            types = ", ".join(sorted(tomogram.tomo_type for tomogram in spacings[name].tomograms)) or "none"
             raise InputError(
-                f"{where}: no tomogram type {self.choice.tomogram_type}; there are {', '.join(types) or 'none'}"
+                f"{where}: voxel spacing {name}: no tomogram type {self.choice.tomogram_type}; there are {types}"
             )
         tomogram = tomograms[0]
-        static = tomogram.read_only
         files, path = (
-            (tomogram.fs_static, tomogram.static_path) if static else (tomogram.fs_overlay, tomogram.overlay_path)
+            (tomogram.fs_static, tomogram.static_path)
+            if tomogram.read_only
+            else (tomogram.fs_overlay, tomogram.overlay_path)
         )
         return find_volume(files.get_mapper(path), path)  # copick's own store is opened for writing and renames keys
 
@@ -142,8 +129,6 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
         raise InputError(f"{path}: expected config_type filesystem, but got {kind}")
     particles = from_copick(objects, path)
     ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
-    import copick
-
     try:
         project = copick.from_file(str(path))
         names = [run.name for run in project.runs]

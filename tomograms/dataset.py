@@ -1,22 +1,21 @@
 """A data set: runs with a tomogram and, where somebody has picked, their truth; checked, whatever it was read from."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from tomograms import phantom
 from tomograms.coordinates import extent, inside
 from tomograms.errors import InputError
-from tomograms.ome_zarr import StoredVolume, fingerprint, read_volume
 from tomograms.particles import Particle, by_name
 from tomograms.picks import Choice, PickSet, by_hand, join_truth, make_truth
 from tomograms.tomogram import Tomogram, normalise
+from tomograms.volume import Volume
 
 
 class Source(Protocol):
@@ -25,29 +24,42 @@ class Source(Protocol):
     @property
     def root(self) -> Path:
         """The folder, or the config file."""
-        ...
 
     @property
     def particles(self) -> tuple[Particle, ...]:
         """Every species."""
-        ...
 
     @property
     def simulated(self) -> bool:
         """Whether its tomograms were simulated by this project."""
-        ...
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
-        ...
 
-    def volume(self, run: str) -> StoredVolume:
+    def volume(self, run: str) -> Volume:
         """Return a run's volume, found but not read."""
-        ...
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return the pick sets of a run that were asked for."""
-        ...
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """How to open a data set again, as plain values for JSON.
+
+    Attributes
+    ----------
+    root
+        Its folder or config, an absolute path; ``None`` for the phantom, which each machine makes for itself.
+    tomogram_type, user, session, voxel_spacing
+        See `tomograms.picks.Choice`.
+    """
+
+    root: str | None
+    tomogram_type: str
+    user: str | None
+    session: str | None
+    voxel_spacing: float | None
 
 
 @dataclass(frozen=True)
@@ -83,10 +95,9 @@ class Dataset:
         """Every species."""
         return self.source.particles
 
-    def record(self) -> dict[str, Any]:
-        """Return how to open it again, for JSON; see `open_recorded`."""
-        root = None if self.builtin else str(self.root.resolve())
-        return {"root": root, **asdict(self.choice)}
+    def record(self) -> DataRecord:
+        """Return how to open it again; see `open_recorded`."""
+        return DataRecord(None if self.builtin else str(self.root.resolve()), **asdict(self.choice))
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
@@ -109,7 +120,7 @@ class Dataset:
             If a chunk is missing or damaged, a voxel is not finite, or the volume has no contrast.
         """
         stored = self.source.volume(run)
-        volume = read_volume(stored)
+        volume = stored.read()
         try:
             return Tomogram(run, normalise(volume, out=volume), stored.voxel_size)
         except InputError as error:
@@ -142,10 +153,24 @@ class Dataset:
             of a species leave the choice open.
         """
         chosen = self._pick_sets(run, hand)
-        if not chosen:
-            return join_truth([])
-        stored, known = self.source.volume(run), by_name(self.particles)
-        tables = []
+        return self._truth(run, chosen, self.source.volume(run)) if chosen else join_truth([])
+
+    def fingerprint(self, runs: Iterable[str]) -> str:
+        """Return a hash of the species and of the runs' volumes and picks."""
+        digest = hashlib.sha256(repr(self.particles).encode())
+        for run in sorted(runs):
+            volume = self.source.volume(run)
+            digest.update(f"\n{run} {volume.fingerprint()}\n".encode())
+            digest.update(self._truth(run, self._pick_sets(run, hand=False), volume).to_csv(index=False).encode())
+        return digest.hexdigest()
+
+    def _pick_sets(self, run: str, hand: bool) -> list[PickSet]:
+        found = self.source.pick_sets(run)
+        return by_hand(found) if hand else found
+
+    def _truth(self, run: str, chosen: Sequence[PickSet], volume: Volume) -> pd.DataFrame:
+        """Return the picks of some pick sets as one table; see `picks`."""
+        known, tables = by_name(self.particles), []
         for name in sorted({pick_set.particle_type for pick_set in chosen}):
             pick_set, *others = [s for s in chosen if s.particle_type == name]
             if name not in known:
@@ -156,21 +181,9 @@ class Dataset:
                     f"{pick_set.source}: expected one set of picks of {name}, but got {sets} (user/session); "
                     "choose by user and session"
                 )
-            _check_inside(pick_set, known[name], stored)
+            _check_inside(pick_set, known[name], volume)
             tables.append(make_truth(run, name, pick_set.position))
         return join_truth(tables)
-
-    def _pick_sets(self, run: str, hand: bool) -> list[PickSet]:
-        found = self.source.pick_sets(run)
-        return by_hand(found) if hand else found
-
-    def fingerprint(self, runs: Iterable[str]) -> str:
-        """Return a hash of the species and of the runs' volumes and picks."""
-        digest = hashlib.sha256(repr(self.particles).encode())
-        for run in sorted(runs):
-            digest.update(f"\n{run} {fingerprint(self.source.volume(run))}\n".encode())
-            digest.update(self.picks(run).to_csv(index=False).encode())
-        return digest.hexdigest()
 
 
 def open_dataset(
@@ -203,9 +216,7 @@ def open_dataset(
     choice = Choice(tomogram_type, user, session, voxel_spacing)
     builtin = path is None
     if path is None:
-        from tomograms.phantom import phantom_root
-
-        path = phantom_root()
+        path = phantom.phantom_root()
     if not path.exists():
         raise InputError(f"{path}: no such data; expected a folder in Kaggle's layout or a copick config")
     source: Source
@@ -223,7 +234,7 @@ def open_dataset(
     return dataset
 
 
-def open_recorded(record: Mapping[str, Any]) -> Dataset:
+def open_recorded(record: DataRecord) -> Dataset:
     """Open the data set that `Dataset.record` describes.
 
     Raises
@@ -231,20 +242,21 @@ def open_recorded(record: Mapping[str, Any]) -> Dataset:
     InputError
         If it is no longer there.
     """
-    options = {key: value for key, value in record.items() if key != "root"}
-    return open_dataset(None if record["root"] is None else Path(record["root"]), **options)
+    options = asdict(record)
+    root = options.pop("root")
+    return open_dataset(None if root is None else Path(root), **options)
 
 
-def _check_inside(pick_set: PickSet, particle: Particle, stored: StoredVolume) -> None:
+def _check_inside(pick_set: PickSet, particle: Particle, volume: Volume) -> None:
     """Refuse a pick that no prediction inside the volume can hit, which is one outside it by over half its radius.
 
     Closer ones occur where a volume was cut from a larger one, and a part of the particle is seen.
     """
     margin = 0.5 * particle.radius
-    outside = np.flatnonzero(~inside(pick_set.position, stored.shape, stored.voxel_size, margin=margin))
+    outside = np.flatnonzero(~inside(pick_set.position, volume.shape, volume.voxel_size, margin=margin))
     if len(outside):
         point = ", ".join(f"{value:.1f}" for value in pick_set.position[outside[0]])
-        low, high = extent(stored.shape, stored.voxel_size)
+        low, high = extent(volume.shape, volume.voxel_size)
         box = ", ".join(f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True))
         raise InputError(
             f"{pick_set.source}: point {outside[0]}: expected x, y, z within the volume ({box} Å) "

@@ -1,7 +1,5 @@
 """The one error that means "your input", and the way a command reports it."""
 
-from __future__ import annotations
-
 import errno
 import sys
 from collections.abc import Callable, Sequence

@@ -1,7 +1,6 @@
 """Files that are either complete or absent: written to a temporary name, then renamed."""
 
-from __future__ import annotations
-
+import hashlib
 import json
 import os
 import tempfile
@@ -42,17 +41,51 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits.
+
+    Raises
+    ------
+    InputError
+        If it is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises
     ------
     InputError
-        If it is missing, unreadable or not JSON.
+        If it is missing or not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: expected JSON, but got something else ({error})") from None
+
+
+def parse_json(text: str | bytes, source: Path | str) -> Any:
+    """Return what JSON says.
+
+    Parameters
+    ----------
+    text
+        JSON, decoded or not.
+    source
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        If it is not JSON.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{source}: expected JSON, but got something else ({error})") from None

@@ -1,7 +1,5 @@
 """Kaggle's folder tree: ``{train,test}/{static,overlay}/ExperimentRuns/{run}/...``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomograms.errors import InputError
-from tomograms.ome_zarr import StoredVolume, find_volume, open_store, write_volume
-from tomograms.particles import CZII, Particle
+from tomograms.ome_zarr import find_volume, open_store, write_volume
+from tomograms.particles import CZII
 from tomograms.picks import Choice, PickSet, parse_pick_set, write_pick_set
+from tomograms.volume import Volume
 
 SPLITS = ("train", "test")
-SPACING = "VoxelSpacing10.000"
+PREFIX, USUAL = "VoxelSpacing", "10.000"
+SPACING = PREFIX + USUAL
+"""The folder of every run of the competition: its nominal voxel size, Å."""
 SIMULATED = "simulated.json"
 """A file in the root of a tree that was simulated."""
 
@@ -33,15 +34,12 @@ class KaggleTree:
 
     root: Path
     choice: Choice
+    particles = CZII
+    """The species of the competition."""
 
     def __post_init__(self) -> None:
         if not any(self._static(split).is_dir() for split in SPLITS):
             raise InputError(f"{self.root}: expected a folder with train/static/ExperimentRuns, but found none")
-
-    @property
-    def particles(self) -> tuple[Particle, ...]:
-        """The six species of the competition."""
-        return CZII
 
     @property
     def simulated(self) -> bool:
@@ -51,11 +49,10 @@ class KaggleTree:
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of a split's runs; none if the split is missing."""
         folder = self._static(split)
-        if not folder.is_dir():
-            return ()
-        return tuple(sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")))
+        names = [f.name for f in folder.iterdir() if f.is_dir()] if folder.is_dir() else []
+        return tuple(sorted(name for name in names if not name.startswith(".")))
 
-    def volume(self, run: str) -> StoredVolume:
+    def volume(self, run: str) -> Volume:
         """Return a run's volume, found but not read.
 
         Raises
@@ -65,15 +62,9 @@ class KaggleTree:
             metadata are wrong.
         """
         folder = self._static(self._split(run)) / run
-        spacings = sorted(f.name for f in folder.glob("VoxelSpacing*") if f.is_dir())
-        wanted = SPACING if self.choice.voxel_spacing is None else f"VoxelSpacing{self.choice.voxel_spacing:.3f}"
-        if wanted not in spacings:
-            if not spacings or self.choice.voxel_spacing is not None:
-                raise InputError(f"{folder}: expected a folder {wanted}, but got {spacings or 'none'}")
-            if len(spacings) > 1:
-                raise InputError(f"{folder}: expected one voxel spacing or a choice of one, but got {spacings}")
-            wanted = spacings[0]
-        path = folder / wanted / f"{self.choice.tomogram_type}.zarr"
+        spacings = [f.name.removeprefix(PREFIX) for f in folder.glob(f"{PREFIX}*") if f.is_dir()]
+        spacing = self.choice.spacing(spacings, str(folder), usual=USUAL)
+        path = folder / (PREFIX + spacing) / f"{self.choice.tomogram_type}.zarr"
         if not path.is_dir():
             types = sorted(f.stem for f in path.parent.glob("*.zarr"))
             raise InputError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
@@ -88,8 +79,7 @@ class KaggleTree:
             If the run is missing or a file of picks is damaged.
         """
         folder = self.root / self._split(run) / "overlay" / "ExperimentRuns" / run / "Picks"
-        files = sorted(f for f in folder.glob("*.json") if not f.name.startswith("."))
-        sets = [parse_pick_set(file.read_bytes(), str(file)) for file in files]
+        sets = [parse_pick_set(file.read_bytes(), str(file)) for file in sorted(folder.glob("[!.]*.json"))]
         return [pick_set for pick_set in sets if self.choice.takes(pick_set)]
 
     def _static(self, split: str) -> Path:

@@ -3,24 +3,24 @@
 A store is any mapping from keys (``.zattrs``, ``0/.zarray``, ``0/0/1/0``) to bytes; `open_store` makes one of a folder.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
-import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from tomograms.coordinates import AXES
 from tomograms.errors import InputError
+from tomograms.files import parse_json
 
 UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
@@ -28,9 +28,21 @@ READERS = min(4, os.cpu_count() or 1)
 """Chunks that are read at a time, each by one thread: decoding, copying and adding up leave Python to the others."""
 
 
+class _BloscStore(zarr.storage.KVStore):
+    """A store of Blosc chunks, each as long as its header says: Blosc itself reads on beyond the end of a short one."""
+
+    def getitems(self, keys: Sequence[str], *, contexts: Mapping[str, Any]) -> Mapping[str, bytes]:
+        """Return what the keys hold."""
+        found = super().getitems(keys, contexts=contexts)
+        for content in found.values():
+            if len(content) < zarr.blosc.MAX_OVERHEAD or zarr.blosc.cbuffer_sizes(content)[1] != len(content):
+                raise ValueError(f"it has {len(content)} bytes, its header says otherwise")
+        return found
+
+
 @dataclass(frozen=True)
-class StoredVolume:
-    """A volume that has been found but not yet read.
+class ZarrVolume:
+    """A `tomograms.volume.Volume` in Zarr.
 
     Attributes
     ----------
@@ -50,7 +62,7 @@ class StoredVolume:
         Å.
     """
 
-    store: Mapping[str, bytes]
+    store: MutableMapping[str, bytes]
     source: str
     path: str
     shape: tuple[int, int, int]
@@ -64,15 +76,65 @@ class StoredVolume:
         for index in itertools.product(*map(range, counts)):
             yield index, f"{self.path}/{self.separator.join(map(str, index))}"
 
+    def read(self) -> NDArray[np.float32]:
+        """Read the voxels.
 
-def open_store(path: Path) -> Mapping[str, bytes]:
+        Raises
+        ------
+        InputError
+            If a chunk is missing or cannot be decoded, or a voxel is not finite.
+        """
+        array = self._array()
+        volume = np.empty(self.shape, np.float32)
+
+        def fill(chunk: tuple[tuple[int, ...], str]) -> None:
+            index, key = chunk
+            name = f"{self.source}/{key}"
+            if key not in self.store:  # Zarr fills a chunk that is missing with a constant and says nothing
+                raise InputError(f"{name}: expected a chunk of the volume {self.shape}, but the file is missing")
+            part = volume[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, self.chunks, strict=True))]
+            part[-1, -1, -1] = np.nan  # and stays so where a chunk holds too few voxels, which some codecs overlook
+            with np.errstate(over="ignore", invalid="ignore"):
+                try:
+                    array.get_block_selection(index, out=part)
+                except Exception as error:  # each codec has its own kind of error for damaged bytes
+                    raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
+                quick = part.sum()  # not finite where a voxel is not, or where large ones overflow
+            if not np.isfinite(quick) and not np.isfinite(part).all():
+                raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
+
+        # cbuffer_sizes is about to go, for Blosc will look itself; but not in any numcodecs that Zarr 2 works with
+        hushed = warnings.catch_warnings(action="ignore", category=DeprecationWarning)
+        with hushed, ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(fill, self.chunk_keys()))  # in order: of several errors the first chunk's is raised
+        return volume
+
+    def fingerprint(self) -> str:
+        """Return a hash of the metadata and of the bytes of the chunks."""
+        digest = hashlib.blake2b(digest_size=16)
+        for key in (".zattrs", f"{self.path}/.zarray", *(key for _, key in self.chunk_keys())):
+            content = self.store.get(key, b"")
+            digest.update(f"{key} {len(content)} ".encode())
+            digest.update(content)
+        return digest.hexdigest()
+
+    def _array(self) -> Any:
+        """Return Zarr's array of float32 over the store."""
+        try:
+            array = zarr.open_array(store=zarr.storage.KVStore(self.store), path=self.path, mode="r")
+            if isinstance(array.compressor, zarr.Blosc):
+                array = zarr.open_array(store=_BloscStore(self.store), path=self.path, mode="r")
+        except Exception as error:  # an unknown codec, among others
+            raise InputError(f"{self.source}/{self.path}: expected an array of Zarr format 2, but {error}") from None
+        return array if array.dtype == np.float32 else array.astype(np.float32)
+
+
+def open_store(path: Path) -> MutableMapping[str, bytes]:
     """Return a folder as a store."""
-    from zarr.storage import DirectoryStore
-
-    return DirectoryStore(str(path))
+    return zarr.DirectoryStore(str(path))
 
 
-def find_volume(store: Mapping[str, bytes], source: str) -> StoredVolume:
+def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
     """Read a volume's metadata.
 
     Parameters
@@ -123,85 +185,7 @@ def find_volume(store: Mapping[str, bytes], source: str) -> StoredVolume:
     if not valid or kind not in "fiu":
         raise InputError(f"{source}/{path}/.zarray: expected an array of numbers in Zarr format 2, but got {array}")
     separator = array.get("dimension_separator", ".")
-    return StoredVolume(store, source, path, tuple(shape), chunks, separator, float(size.mean()))
-
-
-def read_volume(stored: StoredVolume) -> NDArray[np.float32]:
-    """Read the voxels.
-
-    Zarr fills a chunk that is missing with a constant and says nothing, so each chunk is looked for.
-
-    Raises
-    ------
-    InputError
-        If a chunk is missing or cannot be decoded, or a voxel is not finite.
-    """
-    import zarr
-
-    try:
-        array = zarr.open_array(store=stored.store, path=stored.path, mode="r")
-    except Exception as error:  # an unknown codec, among others
-        raise InputError(f"{stored.source}/{stored.path}: expected an array of Zarr format 2, but {error}") from None
-    volume = np.empty(stored.shape, np.float32)
-    buffers = [np.empty(stored.chunks, array.dtype) for _ in range(READERS)]
-
-    def fill(chunk: tuple[tuple[int, ...], str]) -> None:
-        index, key = chunk
-        buffer = buffers.pop()
-        try:
-            target = volume[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, stored.chunks, strict=True))]
-            _fill(target, stored, key, array, buffer)
-        finally:
-            buffers.append(buffer)
-
-    with ThreadPoolExecutor(READERS) as pool:
-        for _ in pool.map(fill, stored.chunk_keys()):  # in order: of several errors the first chunk's is raised
-            pass
-    return volume
-
-
-def _fill(target: NDArray[np.float32], stored: StoredVolume, key: str, array: Any, buffer: NDArray[Any]) -> None:
-    """Write one chunk's voxels to their place; see `read_volume`."""
-    name = f"{stored.source}/{key}"
-    content = stored.store.get(key)
-    if content is None:
-        raise InputError(f"{name}: expected a chunk of the volume {stored.shape}, but the file is missing")
-    try:
-        block = _decode(array, bytes(content), buffer).reshape(stored.chunks, order=array.order)
-    except Exception as error:  # each codec has its own kind of error for damaged bytes
-        raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
-    target[...] = block[tuple(slice(n) for n in target.shape)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        quick = block.sum()  # not finite where a voxel is not, or where large ones overflow
-    if not np.isfinite(quick) and not np.isfinite(target).all():
-        raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
-
-
-def _decode(array: Any, content: bytes, buffer: NDArray[Any]) -> NDArray[Any]:
-    """Return the values of a chunk as a flat array, possibly in ``buffer``; damaged bytes raise some error."""
-    if array.compressor is not None and array.compressor.codec_id == "blosc":
-        if len(content) != int.from_bytes(content[12:16], "little"):
-            raise ValueError(f"it has {len(content)} bytes, its header says otherwise")  # Blosc itself does not look
-        fits = not array.filters and int.from_bytes(content[4:8], "little") == buffer.nbytes
-        content = array.compressor.decode(
-            content, out=buffer if fits else None
-        )  # fresh memory costs more than decoding
-    elif array.compressor is not None:
-        content = array.compressor.decode(content)
-    for codec in reversed(array.filters or []):
-        content = codec.decode(content)
-    return np.frombuffer(content, array.dtype)
-
-
-def fingerprint(stored: StoredVolume) -> str:
-    """Return a hash of the volume's metadata and of the bytes of its chunks."""
-    digest = hashlib.blake2b(digest_size=16)
-    keys = [".zattrs", f"{stored.path}/.zarray", *(key for _, key in stored.chunk_keys())]
-    for key in keys:
-        content = stored.store.get(key, b"")
-        digest.update(f"{key} {len(content)} ".encode())
-        digest.update(content)
-    return digest.hexdigest()
+    return ZarrVolume(store, source, path, tuple(shape), chunks, separator, float(size.mean()))
 
 
 def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> None:
@@ -216,9 +200,7 @@ def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> 
     voxel_size
         Å.
     """
-    import zarr
-
-    group = zarr.open_group(zarr.DirectoryStore(str(path)), mode="w-")
+    group = zarr.open_group(open_store(path), mode="w-")
     group.create_dataset(
         "0",
         data=np.asarray(volume, np.float32),
@@ -239,12 +221,9 @@ def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> 
 
 def _json(store: Mapping[str, bytes], key: str, source: str) -> dict[str, Any]:
     """Return a metadata file's content."""
-    try:
-        content = json.loads(bytes(store[key]))
-    except KeyError:
-        raise InputError(f"{source}/{key}: no such file; expected an OME-NGFF volume in Zarr format 2") from None
-    except ValueError as error:
-        raise InputError(f"{source}/{key}: expected JSON, but got something else ({error})") from None
+    if key not in store:
+        raise InputError(f"{source}/{key}: no such file; expected an OME-NGFF volume in Zarr format 2")
+    content = parse_json(bytes(store[key]), f"{source}/{key}")
     if not isinstance(content, dict):
         raise InputError(f"{source}/{key}: expected a JSON object, but got something else")
     return content

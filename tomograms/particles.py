@@ -1,7 +1,5 @@
 """Particle species: the one table of names, labels, radii and metric weights."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence

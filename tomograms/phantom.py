@@ -3,13 +3,13 @@
 Every figure that comes from it is simulated and must be labelled so.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+import platformdirs
 
 from tomograms.particles import CZII
 from tomograms.simulator.settings import Settings
@@ -63,14 +63,10 @@ def phantom_root(cache: Path | None = None) -> Path:
     cache
         Where it is kept; by default the user's cache folder.
     """
-    if cache is None:
-        import platformdirs
-
-        cache = Path(platformdirs.user_cache_dir("cryoet-picks"))
+    cache = cache or Path(platformdirs.user_cache_dir("cryoet-picks"))
     here = Path(__file__)
-    digest = hashlib.sha256()
-    for module in (here, *sorted((here.parent / "simulator").glob("*.py"))):
-        digest.update(module.read_bytes())
+    modules = (here, *sorted((here.parent / "simulator").glob("*.py")))
+    digest = hashlib.sha256(b"".join(module.read_bytes() for module in modules))
     root = cache / f"phantom-{digest.hexdigest()[:12]}"
     if root.is_dir():
         return root
@@ -91,10 +87,10 @@ def phantom_root(cache: Path | None = None) -> Path:
 
 def write_phantom(root: Path) -> None:
     """Write the phantom as a Kaggle tree, the truth of the test runs included."""
-    import torch
+    import torch  # here, since only making the phantom needs it
 
     from tomograms.simulator.library import built_in_species
-    from tomograms.simulator.tree import write_tree
+    from tomograms.simulator.writing import write_tree
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the order of sums, and with it the last bits, depends on their number

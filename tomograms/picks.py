@@ -3,10 +3,8 @@
 Columns ``experiment, particle_type, x, y, z``: run name, species, and the centre in Å (float64).
 """
 
-from __future__ import annotations
-
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from tomograms.errors import InputError
-from tomograms.files import replacing, write_json
+from tomograms.files import parse_json, replacing, write_json
+from tomograms.tables import read_table, typed
 
 TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
 
@@ -36,9 +35,8 @@ def join_truth(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of all tables by experiment, particle_type, z, y, x: text as objects, numbers as float64."""
     filled = [table[TRUTH_COLUMNS] for table in tables if len(table)]
     table = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=TRUTH_COLUMNS)
-    types = {name: "object" if name in TRUTH_COLUMNS[:2] else "float64" for name in TRUTH_COLUMNS}
     keys = ["experiment", "particle_type", "z", "y", "x"]
-    return table.astype(types).sort_values(keys, kind="stable", ignore_index=True)
+    return typed(table).sort_values(keys, kind="stable", ignore_index=True)
 
 
 def write_truth(path: Path, table: pd.DataFrame) -> None:
@@ -53,27 +51,10 @@ def read_truth(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is missing or no CSV, lacks a column, or holds a coordinate that is not a finite number.
+        If the file is missing or no CSV, lacks a column, has an empty name, or holds a coordinate that is not a finite
+        number; the line is named.
     """
-    try:
-        table = pd.read_csv(path, dtype=str)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected CSV, but it cannot be read ({error})") from None
-    missing = [column for column in TRUTH_COLUMNS if column not in table.columns]
-    if missing:
-        raise InputError(f"{path}: expected the columns {','.join(TRUTH_COLUMNS)}, but got no {','.join(missing)}")
-    for column in TRUTH_COLUMNS:
-        values = table[column]
-        bad = values.isna() if column in TRUTH_COLUMNS[:2] else ~np.isfinite(pd.to_numeric(values, errors="coerce"))
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            kind = "a name" if column in TRUTH_COLUMNS[:2] else "a finite number"
-            raise InputError(f"{path}: line {row + 2}: expected {kind} for {column}, but got {values.iloc[row]}")
-        if column not in TRUTH_COLUMNS[:2]:
-            table[column] = values.to_numpy(object).astype(np.float64)  # exact, which pandas' own parser need not be
-    return join_truth([table])
+    return join_truth([read_table(path, TRUTH_COLUMNS, numbers=TRUTH_COLUMNS[2:])])
 
 
 @dataclass(frozen=True)
@@ -125,6 +106,32 @@ class Choice:
         """Return whether a pick set is of the user and session that were asked for."""
         return self.user in (None, pick_set.user) and self.session in (None, pick_set.session)
 
+    def spacing(self, found: Collection[str], source: str, *, usual: str | None = None) -> str:
+        """Return which of several voxel spacings is meant.
+
+        Parameters
+        ----------
+        found
+            Those that there are, Å with three decimals.
+        source
+            Where they are, for messages.
+        usual
+            The one that is meant where none is asked for; if it is not there, the only one is.
+
+        Raises
+        ------
+        InputError
+            If the one that is asked for is not there, or none is asked for and there are several.
+        """
+        asked = None if self.voxel_spacing is None else f"{self.voxel_spacing:.3f}"
+        names = [name for name in found if name == (asked or usual)]
+        if not names and asked is None:
+            names = list(found)
+        if len(names) != 1:
+            rule = f"the voxel spacing {asked}" if asked else "one voxel spacing or a choice of one"
+            raise InputError(f"{source}: expected {rule}, but got {', '.join(sorted(found)) or 'none'}")
+        return names[0]
+
 
 def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:
     """Return user, session and species from the stem of ``{user}_{session}_{object}.json`` or ``{object}.json``."""
@@ -150,10 +157,7 @@ def parse_pick_set(text: str | bytes, source: str) -> PickSet:
     InputError
         If it is not JSON, has no list ``points``, or a coordinate is not a finite number.
     """
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise InputError(f"{source}: expected JSON, but got something else ({error})") from None
+    content = parse_json(text, source)
     points = content.get("points") if isinstance(content, dict) else None
     if not isinstance(points, list):
         raise InputError(f"{source}: expected a JSON object with a list of points, but got none")

@@ -1,7 +1,5 @@
 """A tomogram in memory, and the one normalisation that every member sees."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,8 +51,7 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     scale = 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
     if not scale > 0:
         raise InputError(f"expected a volume with contrast, but got {median:g} nearly everywhere")
-    if out is None:
-        out = np.empty(volume.shape, np.float32)
+    out = np.empty(volume.shape, np.float32) if out is None else out
     for source, target in zip(volume, out, strict=True):  # slice by slice: a slice stays in the processor's cache
         np.subtract(source, np.float32(median), out=target)
         target *= np.float32(1 / scale)

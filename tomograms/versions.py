@@ -1,7 +1,5 @@
 """What computed a result: package versions and, in a checkout, the commit."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 from importlib import metadata

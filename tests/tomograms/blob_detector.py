@@ -1,7 +1,5 @@
 """A classical picker without any learning: what the phantom must be too hard for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,11 +1,13 @@
 import json
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tomograms.phantom
 from tests.tomograms.trees import write_config, write_tree
-from tomograms.dataset import open_dataset, open_recorded
+from tomograms.dataset import DataRecord, open_dataset, open_recorded
 from tomograms.kaggle_tree import SIMULATED
 from tomograms.particles import CZII
 
@@ -14,7 +16,7 @@ PICKS = {"TS_1": {"ribosome": [(50, 40, 30)]}}
 
 def test_a_record_opens_the_same_data_again(tmp_path):
     data = open_dataset(write_tree(tmp_path, PICKS), voxel_spacing=10.0, session="0")
-    record = json.loads(json.dumps(data.record()))
+    record = json.loads(json.dumps(asdict(data.record())))
     assert record == {
         "root": str(tmp_path),
         "tomogram_type": "denoised",
@@ -22,17 +24,15 @@ def test_a_record_opens_the_same_data_again(tmp_path):
         "session": "0",
         "voxel_spacing": 10.0,
     }
-    again = open_recorded(record)
-    assert again.record() == record
+    again = open_recorded(DataRecord(**record))
+    assert again.record() == data.record()
     assert again.fingerprint(["TS_1"]) == data.fingerprint(["TS_1"])
 
 
 def test_a_relative_root_is_recorded_in_full(tmp_path, monkeypatch):
     write_tree(tmp_path / "data", PICKS)
     monkeypatch.chdir(tmp_path)
-    from pathlib import Path
-
-    assert open_dataset(Path("data")).record()["root"] == str(tmp_path / "data")
+    assert open_dataset(Path("data")).record().root == str(tmp_path / "data")
 
 
 def test_without_a_path_it_is_the_phantom_whose_place_is_not_recorded(tmp_path, monkeypatch):
@@ -42,7 +42,7 @@ def test_without_a_path_it_is_the_phantom_whose_place_is_not_recorded(tmp_path, 
     data = open_dataset(None)
     assert data.simulated
     assert data.root == tmp_path
-    assert data.record()["root"] is None
+    assert data.record().root is None
     assert open_recorded(data.record()).root == tmp_path
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tomograms.errors import InputError
-from tomograms.ome_zarr import find_volume, fingerprint, open_store, read_volume, write_volume
+from tomograms.ome_zarr import find_volume, open_store, write_volume
 
 SHAPE = (70, 20, 300)  # two chunks along z and two along x
 
@@ -34,7 +34,7 @@ def test_round_trip(folder):
     stored = find(folder)
     assert (stored.shape, stored.voxel_size) == (SHAPE, 10.012444)
     assert [key for _, key in stored.chunk_keys()] == ["0/0/0/0", "0/0/0/1", "0/1/0/0", "0/1/0/1"]
-    volume = read_volume(stored)
+    volume = stored.read()
     assert volume.dtype == np.float32
     assert np.array_equal(volume, np.random.default_rng(0).normal(size=SHAPE).astype(np.float32))
 
@@ -63,9 +63,23 @@ def test_any_layout_reads_as_zarr_itself_reads_it(shape, chunks, separator, dtyp
     ]
     stored = find_volume(store, "memory")
     assert stored.voxel_size == 6.0
-    volume = read_volume(stored)
+    volume = stored.read()
     assert volume.dtype == np.float32
     assert np.array_equal(volume, data)
+
+
+def test_the_fingerprint_of_recorded_runs_stays_what_it_was():
+    level = {
+        "axes": [{"name": name} for name in "zyx"],
+        "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [2.0, 2.0, 2.0]}]}],
+    }
+    array = {"zarr_format": 2, "shape": [2, 1, 3], "chunks": [1, 1, 3], "dtype": "<f4", "dimension_separator": "/"}
+    store = {
+        ".zattrs": json.dumps({"multiscales": [level]}).encode(),
+        "0/.zarray": json.dumps(array).encode(),
+        "0/0/0/0": b"twelve bytes",
+    }
+    assert find_volume(store, "memory").fingerprint() == "fed75b908e3ca78d161bb9c7a4e9dbfe"
 
 
 def test_nanometres_become_angstrom(folder):
@@ -156,7 +170,7 @@ def test_zarr_format_3_is_recognised(tmp_path):
 def test_a_missing_chunk(folder):
     (folder / "0/1/0/1").unlink()
     with pytest.raises(InputError, match=r"denoised.zarr/0/1/0/1: expected a chunk .* missing"):
-        read_volume(find(folder))
+        find(folder).read()
 
 
 @pytest.mark.parametrize("kept", [0, 7, 16, 100, -1])
@@ -164,20 +178,45 @@ def test_a_truncated_chunk(folder, kept):
     chunk = folder / "0/1/0/0"
     chunk.write_bytes(chunk.read_bytes()[:kept])
     with pytest.raises(InputError, match=r"denoised.zarr/0/1/0/0: expected an intact chunk"):
-        read_volume(find(folder))
+        find(folder).read()
 
 
 def test_an_unknown_codec(folder):
     edit(folder / "0" / ".zarray", lambda content: content["compressor"].update(id="mystery"))
     with pytest.raises(InputError, match=r"denoised.zarr/0: expected an array of Zarr format 2, but .*mystery"):
-        read_volume(find(folder))
+        find(folder).read()
 
 
 def test_an_uncompressed_chunk_that_is_too_short(tmp_path):
     write_volume(tmp_path / "a.zarr", np.ones(SHAPE, np.float32), 10.0)
     edit(tmp_path / "a.zarr" / "0" / ".zarray", lambda content: content.update(compressor=None))
     with pytest.raises(InputError, match=r"a.zarr/0/0/0/0: expected an intact chunk"):
-        read_volume(find(tmp_path / "a.zarr"))
+        find(tmp_path / "a.zarr").read()
+
+
+@pytest.mark.parametrize("codec", [zarr.Blosc(), zarr.Zstd(), zarr.Zlib(), None])
+@pytest.mark.parametrize("held", [(9, 12, 14), (9, 12, 16)])
+def test_a_chunk_of_another_size_than_the_metadata_say(tmp_path, codec, held):
+    """Intact in itself: the whole array is one chunk, which Zarr decodes straight to where it belongs."""
+    write_volume(tmp_path / "a.zarr", np.ones((9, 12, 15), np.float32), 10.0)
+    array = zarr.open_array(str(tmp_path / "a.zarr"), path="0", mode="r+")
+    array.store["0/0/0/0"] = codec.encode(np.ones(held, np.float32)) if codec else np.ones(held, np.float32).tobytes()
+    compressor = codec and codec.get_config()
+    edit(tmp_path / "a.zarr" / "0" / ".zarray", lambda content: content.update(compressor=compressor))
+    with pytest.raises(InputError, match=r"a.zarr/0/0/0/0: expected (an intact chunk|finite voxels)"):
+        find(tmp_path / "a.zarr").read()
+
+
+@pytest.mark.parametrize("codec", [zarr.Zstd(), zarr.Zlib(), zarr.LZ4(), zarr.BZ2()])
+def test_other_codecs_notice_what_is_cut_off(tmp_path, codec):
+    write_volume(tmp_path / "a.zarr", np.ones((9, 12, 15), np.float32), 10.0)
+    edit(tmp_path / "a.zarr" / "0" / ".zarray", lambda content: content.update(compressor=codec.get_config()))
+    content = codec.encode(np.random.default_rng(0).normal(size=(9, 12, 15)).astype(np.float32))
+    (tmp_path / "a.zarr" / "0/0/0/0").write_bytes(content)
+    assert find(tmp_path / "a.zarr").read().std() > 0.9
+    (tmp_path / "a.zarr" / "0/0/0/0").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"a.zarr/0/0/0/0: expected an intact chunk"):
+        find(tmp_path / "a.zarr").read()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -186,25 +225,25 @@ def test_a_voxel_that_is_not_finite(tmp_path, value):
     volume[65, 3, 290] = value
     write_volume(tmp_path / "wbp.zarr", volume, 10.0)
     with pytest.raises(InputError, match=r"wbp.zarr/0/1/0/1: expected finite voxels, but got NaN or infinity"):
-        read_volume(find(tmp_path / "wbp.zarr"))
+        find(tmp_path / "wbp.zarr").read()
 
 
 def test_large_finite_values_are_not_taken_for_infinity(tmp_path):
     write_volume(tmp_path / "a.zarr", np.full((3, 4, 5), 3e38, np.float32), 10.0)
-    assert np.all(read_volume(find(tmp_path / "a.zarr")) == np.float32(3e38))
+    assert np.all(find(tmp_path / "a.zarr").read() == np.float32(3e38))
 
 
 def test_the_fingerprint_follows_every_byte(folder, tmp_path):
-    first = fingerprint(find(folder))
-    assert fingerprint(find(folder)) == first
+    first = find(folder).fingerprint()
+    assert find(folder).fingerprint() == first
     moved = tmp_path / "elsewhere" / "wbp.zarr"
     shutil.copytree(folder, moved)
-    assert fingerprint(find(moved)) == first
+    assert find(moved).fingerprint() == first
     chunk = moved / "0/1/0/1"
     content = bytearray(chunk.read_bytes())
     content[len(content) // 2] ^= 1
     chunk.write_bytes(content)
-    assert fingerprint(find(moved)) != first
+    assert find(moved).fingerprint() != first
     shutil.copytree(folder, moved, dirs_exist_ok=True)
     edit(moved / ".zattrs", lambda content: scale(content, [9.0] * 3))
-    assert fingerprint(find(moved)) != first
+    assert find(moved).fingerprint() != first

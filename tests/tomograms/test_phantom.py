@@ -3,8 +3,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-import tomograms.kaggle_tree
 import tomograms.phantom
+import tomograms.simulator.writing
 from tests.tomograms.blob_detector import blobs
 from tomograms.coordinates import to_index
 from tomograms.dataset import open_dataset
@@ -44,7 +44,7 @@ def test_a_killed_process_leaves_nothing_that_is_taken_for_the_phantom(tmp_path,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(tomograms.kaggle_tree, "write_run", killed)
+        patched.setattr(tomograms.simulator.writing, "write_run", killed)
         with pytest.raises(KeyboardInterrupt):
             phantom_root(tmp_path)
     assert list(tmp_path.iterdir()) == []

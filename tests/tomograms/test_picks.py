@@ -61,12 +61,15 @@ def test_csv_round_trip_is_exact_whatever_the_order(tmp_path_factory, points):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "expected CSV"),
+        ("", "expected a CSV file"),
         ("experiment,x,y,z\nTS_1,1,2,3\n", "got no particle_type"),
-        ("experiment,particle_type,x,y,z\nTS_1,a,1,2,3\nTS_1,a,1,left,3\n", "line 3: .* finite number for y, .* left"),
-        ("experiment,particle_type,x,y,z\nTS_1,a,1,2,\n", "line 2: expected a finite number for z, but got nan"),
-        ("experiment,particle_type,x,y,z\nTS_1,a,inf,2,3\n", "line 2: expected a finite number for x, but got inf"),
-        ("experiment,particle_type,x,y,z\nTS_1,,1,2,3\n", "line 2: expected a name for particle_type"),
+        (
+            "experiment,particle_type,x,y,z\nTS_1,a,1,2,3\nTS_1,a,1,left,3\n",
+            "line 3: .* number for y, but got 'left'",
+        ),
+        ("experiment,particle_type,x,y,z\nTS_1,a,1,2,\n", "line 2: expected a finite number for z, but got ''"),
+        ("experiment,particle_type,x,y,z\nTS_1,a,inf,2,3\n", "line 2: expected a finite number for x, but got 'inf'"),
+        ("experiment,particle_type,x,y,z\nTS_1,,1,2,3\n", "line 2: expected a value for particle_type, but got ''"),
     ],
 )
 def test_faulty_csv_is_named(tmp_path, content, message):
@@ -81,9 +84,17 @@ def test_a_missing_csv_is_named(tmp_path):
         read_truth(tmp_path / "truth.csv")
 
 
-def test_run_names_that_look_like_numbers_stay_text(tmp_path):
-    write_truth(tmp_path / "a.csv", make_truth("007", "a", [(1, 2, 3)]))
-    assert read_truth(tmp_path / "a.csv").experiment.tolist() == ["007"]
+@pytest.mark.parametrize("name", ["007", "NA", "null", "nan", "1e5"])
+def test_run_names_that_look_like_something_else_stay_text(tmp_path, name):
+    write_truth(tmp_path / "a.csv", make_truth(name, "a", [(1, 2, 3)]))
+    assert read_truth(tmp_path / "a.csv").experiment.tolist() == [name]
+
+
+def test_a_blank_line_does_not_shift_the_number_that_is_reported(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("\n" + ",".join(TRUTH_COLUMNS) + "\n\nTS_1,a,1,2,3\n\nTS_1,a,1,2,x\n")
+    with pytest.raises(InputError, match=r"truth.csv: line 6: expected a finite number for z, but got 'x'$"):
+        read_truth(path)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Small trees on disk for the readers' tests."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,13 +1,12 @@
 """Densities on the tomogram's grid: band-limited, centred, and with the outline that placement needs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from tomograms.coordinates import to_angstrom, to_index
 from tomograms.simulator.structures import Beads
 
 NYQUIST_AMPLITUDE = 0.1
@@ -45,7 +44,7 @@ def from_beads(name: str, beads: Beads, voxel_size: float) -> Species:
     frequency, half = np.fft.fftfreq(size), np.fft.rfftfreq(size)
     spectrum = np.zeros((size, size * len(half)), np.complex64)
     for start in range(0, len(beads.weight), 4096):
-        x, y, z = (beads.position[start : start + 4096] / voxel_size).T
+        z, y, x = to_index(beads.position[start : start + 4096], voxel_size).T
         ey, ex = _waves(frequency, y), _waves(half, x)
         ez = _waves(frequency, z) * beads.weight[start : start + 4096, None].astype(np.float32)
         spectrum += ez.T @ (ey[:, :, None] * ex[:, None, :]).reshape(len(z), -1)
@@ -98,5 +97,4 @@ def _outline(density: NDArray[np.float32], voxel_size: float) -> NDArray[np.floa
     """Return the centres (xyz, Å, from the box's centre) of the voxels that hold the particle, inner holes included."""
     inside = density > 0.25 * np.percentile(density[density > 0.1 * density.max()], 90)
     inside |= ndimage.binary_fill_holes(ndimage.binary_closing(inside, iterations=2))
-    index = np.argwhere(inside) - len(density) // 2
-    return index[:, ::-1].astype(np.float64) * voxel_size
+    return to_angstrom(np.argwhere(inside) - len(density) // 2, voxel_size)

@@ -1,7 +1,5 @@
 """From matter to micrographs: phase contrast, radiation damage, shot noise. The transfer function is torch-ctf's."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch_ctf import calculate_ctf_2d

@@ -1,7 +1,5 @@
 """Which densities a simulation uses: the built-in models, or a user's own maps and structures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 

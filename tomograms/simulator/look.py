@@ -1,7 +1,5 @@
 """The denoised look that networks give to tomograms: flat where nothing is, dark where matter is, no bright fringes."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn.functional import avg_pool3d
 

@@ -1,11 +1,11 @@
 """Users' own densities: MRC maps and atomic models (PDB, mmCIF), one file per species."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import gemmi
+import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -62,8 +62,6 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
 
 def read_map(name: str, path: Path, voxel_size: float) -> Species:
     """Return the density of an MRC map; see `read_species`."""
-    import mrcfile
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -129,8 +127,6 @@ def isolate(
 
 def read_model(name: str, path: Path, voxel_size: float) -> Species:
     """Return the density of an atomic model, one bead for each residue; see `read_species`."""
-    import gemmi
-
     try:
         structure = gemmi.read_structure(str(path))
     except (OSError, RuntimeError, ValueError) as error:

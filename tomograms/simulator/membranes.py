@@ -1,7 +1,5 @@
 """Vesicles and gold as clouds of points, which are projected one by one: no box limits their size."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation

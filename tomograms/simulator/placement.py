@@ -4,8 +4,6 @@ What is taken is marked voxel by voxel, so that a trial costs the voxels of one 
 others; no pair of objects is ever compared.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from tomograms.coordinates import to_index
 from tomograms.errors import InputError
 from tomograms.simulator.densities import Species
 
@@ -89,7 +88,7 @@ class Room:
                 centre = self._centres[rng.integers(len(self._centres))] + step / np.linalg.norm(step) * distance
                 if np.any((centre < self.lower) | (centre > self.upper)):
                     continue
-            points = centre + (species.outline @ rotation.T)[:, ::-1] / self.voxel_size
+            points = centre + to_index(species.outline @ rotation.T, self.voxel_size)
             if self.free(points):
                 self.take(points)
                 self._centres.append(centre)

@@ -6,8 +6,6 @@ neither their rotation nor their sub-voxel position blurs them. Measured on one 
 and acryo rotates real-space volumes through dask, on the CPU only. Points (membranes, gold) are added one by one.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -6,8 +6,6 @@ need 2.9 s (torch-image-interpolation, by sampling) and 8.2 s (torch-fourier-sli
 wants four times the volume in memory.
 """
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

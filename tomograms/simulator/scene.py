@@ -1,13 +1,12 @@
 """What one simulated sample holds: copies of species, and points for all that has no model of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tomograms.coordinates import to_index
 from tomograms.simulator import membranes
 from tomograms.simulator.densities import Species, from_beads
 from tomograms.simulator.placement import Poses, Room
@@ -94,7 +93,7 @@ def _cloud(
         points, weights = membranes.vesicle(rng.uniform(*settings.vesicle_radius), rng)
     for _ in range(20):
         centre = rng.uniform(room.lower, room.upper)
-        placed = centre + points[:, ::-1] / settings.voxel_size
+        placed = centre + to_index(points, settings.voxel_size)
         keep = (placed[:, 0] >= room.lower[0]) & (placed[:, 0] <= room.upper[0])
         if room.free(placed[keep]):
             room.take(placed[keep])

@@ -1,7 +1,5 @@
 """Everything that differs between samples and microscopes: ranges in one dataclass, from which each tomogram draws."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 

@@ -1,7 +1,5 @@
 """A simulated tomogram and its truth, from settings and a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

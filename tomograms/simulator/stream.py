@@ -1,7 +1,5 @@
 """Simulated tomograms without end, straight into training: nothing touches the disk."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np

@@ -8,8 +8,6 @@ tetramer, 220 kDa; E. coli beta-galactosidase, D2 tetramer, 465 kDa, 175 x 135 x
 bovine thyroglobulin, C2 dimer, 660 kDa, about 250 x 160 x 110 Å; phage PP7 capsid, T = 3, 90 dimers, 2.5 MDa.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache

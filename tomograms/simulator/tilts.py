@@ -1,7 +1,5 @@
 """The tilt series: angles, doses, defoci and what is left of the misalignment."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,7 +5,8 @@ import pytest
 from tomograms.errors import InputError
 from tomograms.particles import CZII
 from tomograms.picks import make_truth
-from tomograms.simulator.picture import main, write_picture
+from tomograms.simulator.drawing import write_picture
+from tomograms.simulator.picture import main
 from tomograms.tomogram import Tomogram
 
 

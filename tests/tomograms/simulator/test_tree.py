@@ -7,7 +7,8 @@ from tomograms.particles import CZII
 from tomograms.simulator.library import built_in_species
 from tomograms.simulator.settings import TRAINING
 from tomograms.simulator.simulate import simulate
-from tomograms.simulator.tree import main, write_tree
+from tomograms.simulator.tree import main
+from tomograms.simulator.writing import write_tree
 from tomograms.tomogram import normalise
 
 SHAPE = (24, 48, 48)

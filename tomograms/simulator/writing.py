@@ -1,0 +1,90 @@
+"""Simulated data sets on disk, as Kaggle trees."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from tomograms.console import Progress
+from tomograms.errors import InputError
+from tomograms.files import write_json
+from tomograms.kaggle_tree import SIMULATED, SPLITS, write_run
+from tomograms.particles import CZII
+from tomograms.simulator.densities import Species
+from tomograms.simulator.library import built_in_species
+from tomograms.simulator.maps import read_species
+from tomograms.simulator.settings import CZII_LIKE, Settings
+from tomograms.simulator.simulate import simulate
+
+
+def write_simulated(options: argparse.Namespace) -> None:
+    """Write what the command `tomograms.simulator.tree` was asked for.
+
+    Raises
+    ------
+    InputError
+        If an option has a value that makes no data set; see also `write_tree` and `maps.read_species`.
+    """
+    shape, numbers = tuple(options.shape), (options.train, options.test, options.seed)
+    if min(shape) < 8 or min(numbers) < 0:
+        raise InputError(
+            "--shape, --train, --test, --seed: expected at least 8 voxels and no negative number, but got "
+            f"{shape}, {numbers}"
+        )
+    settings = replace(CZII_LIKE, voxel_size=options.voxel_size, crowding=(options.crowding, options.crowding))
+    species = (
+        read_species(options.maps, CZII, settings.voxel_size)
+        if options.maps
+        else built_in_species(CZII, settings.voxel_size)
+    )
+    runs = {
+        "train": [f"SIM_{n}" for n in range(1, options.train + 1)],
+        "test": [f"SIM_{n}" for n in range(101, options.test + 101)],
+    }
+    write_tree(options.root, settings, options.seed, shape, runs=runs, species=species, device=options.device)
+
+
+def write_tree(
+    root: Path,
+    settings: Settings,
+    seed: int,
+    shape: tuple[int, int, int],
+    *,
+    runs: Mapping[str, Sequence[str]],
+    species: Sequence[Species],
+    device: str = "cpu",
+    description: str = "simulated tomograms",
+) -> None:
+    """Write simulated runs as a Kaggle tree, the truth of each included.
+
+    Parameters
+    ----------
+    root
+        The folder to write; it must not hold a tree yet.
+    settings, shape, species, device
+        See `simulate`.
+    seed
+        The volume of the n-th run, over all splits, depends on it and on n only.
+    runs
+        Run names by split (``train``, ``test``).
+    description
+        What the progress is called.
+
+    Raises
+    ------
+    InputError
+        If the folder already holds a tree, or there is no room for the particles.
+    """
+    if any((root / split).exists() for split in SPLITS):
+        raise InputError(f"{root}: expected a folder without a data set, but it holds one")
+    names = [(split, name) for split in runs for name in runs[split]]
+    with Progress() as progress:
+        task = progress.task(description, total=len(names))
+        for number, (split, name) in enumerate(names):
+            tomogram, picks = simulate(settings, (seed, number), shape, species=species, name=name, device=device)
+            by_name = {s.name: picks[picks["particle_type"] == s.name][["x", "y", "z"]].to_numpy() for s in species}
+            volume, voxel_size = tomogram.volume, tomogram.voxel_size
+            write_run(root, split, name, volume=volume, voxel_size=voxel_size, picks=by_name)
+            task.update(number + 1, note=name)
+        write_json(root / SIMULATED, asdict(settings) | {"seed": seed, "shape": shape})
+        task.finish()
