@@ -4,8 +4,6 @@ Columns ``experiment, particle_type, x, y, z, score, member, model``: positions 
 is better), the member's name, and the model that made the row (fold and seed). Truth is the first five columns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from tomograms.errors import InputError
 from tomograms.files import replacing
 from tomograms.picks import TRUTH_COLUMNS
+from tomograms.tables import typed
 
 COLUMNS = [*TRUTH_COLUMNS, "score", "member", "model"]
 
@@ -46,13 +45,6 @@ def make_candidates(
         index=range(len(xyz)),
     )
     return in_order(typed(table))
-
-
-def typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with its text columns as objects and its numbers as float64, whatever it was read from."""
-    numbers = [c for c in ("x", "y", "z", "score") if c in table.columns]
-    texts = [c for c in ("experiment", "particle_type", "member", "model") if c in table.columns]
-    return table.astype({**dict.fromkeys(numbers, "float64"), **dict.fromkeys(texts, "object")})
 
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:

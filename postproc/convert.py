@@ -1,7 +1,5 @@
 """A member's output, of whichever kind -> candidates."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -22,6 +22,7 @@ from scipy.spatial import KDTree
 
 from models.outputs import SliceBoxes
 from postproc.candidates import make_candidates
+from postproc.suppression import suppress
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import Particle
 
@@ -213,19 +214,8 @@ def _peaks(point: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np
     order = np.lexsort((point[:, 2], point[:, 1], point[:, 0], -value))
     rank = np.empty(len(point), np.int64)
     rank[order] = np.arange(len(point))
-    pairs = KDTree(point).query_pairs(1.0, output_type="ndarray")
-    better = np.where(rank[pairs[:, 0]] < rank[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
-    worse = pairs.sum(axis=1) - better
-    undecided = np.ones(len(point), bool)
-    peak = np.zeros(len(point), bool)
-    while undecided.any():  # rounds of whole arrays; the same result as one by one in order
-        beaten = np.zeros(len(point), bool)
-        beaten[worse[undecided[better]]] = True
-        new = undecided & ~beaten
-        peak |= new
-        undecided &= ~new
-        undecided[worse[new[better]]] = False
-    return order[peak[order]]
+    pairs = np.sort(rank[KDTree(point).query_pairs(1.0, output_type="ndarray")], axis=1)
+    return order[suppress(pairs, len(point))]
 
 
 def _owners(point: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,7 +1,5 @@
 """Class maps -> candidates: local maxima of the smoothed probability of each species, refined below the voxel."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from models.outputs import ClassMaps
 from postproc.candidates import concatenate, make_candidates
+from postproc.suppression import suppress
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import Particle
 
@@ -94,7 +93,8 @@ def find_peaks(
     order = np.lexsort((index[:, 2], index[:, 1], index[:, 0], -score))[: 4 * MOST]
     index, score = index[order], score[order]
     place = index + _parabola(smooth, index)
-    keep = _suppress(place, SEPARATION * radius)[:MOST]
+    pairs = cKDTree(place).query_pairs(SEPARATION * radius, output_type="ndarray")
+    keep = np.flatnonzero(suppress(pairs, len(place)))[:MOST]
     return place[keep], score[keep]
 
 
@@ -159,15 +159,3 @@ def _parabola(smooth: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[
             shift = np.where(curvature < 0, 0.5 * (below - above) / curvature, 0.0)
         offset[inner, axis] = np.clip(shift, -0.5, 0.5)
     return offset
-
-
-def _suppress(place: NDArray[np.float64], distance: float) -> NDArray[np.int64]:
-    """Return the rows that stay when each, in order, removes the later ones nearer than ``distance``."""
-    alive = np.ones(len(place), bool)
-    if len(place) > 1:
-        pairs = cKDTree(place).query_pairs(distance, output_type="ndarray")
-        pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-        for first, second in pairs:
-            if alive[first]:
-                alive[second] = False
-    return np.flatnonzero(alive)
