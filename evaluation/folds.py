@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from evaluation.options import add_choice
+from tomograms.dataset import open_dataset
 from tomograms.errors import InputError, run_command
+from tomograms.files import write_text
 
 LONGEST_NAME = 100
 """Characters of a fold's name, which is also a folder's."""
@@ -39,6 +44,15 @@ class Fold:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         return f"{self.held_out[0][: LONGEST_NAME - 20]}+{len(self.held_out) - 1}-{digest}"
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Sequence[str]]) -> Fold:
+        """Return the fold of a mapping with the keys ``held_out`` and ``train``, as JSON and YAML hold it."""
+        return cls(tuple(record["held_out"]), tuple(record["train"]))
+
+    def to_record(self) -> dict[str, list[str]]:
+        """Return what `from_record` reads."""
+        return {"held_out": list(self.held_out), "train": list(self.train)}
 
 
 def built_in_file() -> Path:
@@ -145,11 +159,7 @@ def group_folds(runs: Iterable[str], groups: int | None = None) -> tuple[Fold, .
 
 def write_folds(path: Path, name: str, folds: Iterable[Fold]) -> None:
     """Write a fold file with one section, atomically; `load_folds` reads it."""
-    import yaml
-
-    from tomograms.files import write_text
-
-    section = [{"held_out": list(fold.held_out), "train": list(fold.train)} for fold in folds]
+    section = [fold.to_record() for fold in folds]
     write_text(path, yaml.safe_dump({name: section}, sort_keys=False, default_flow_style=None, width=120))
 
 
@@ -162,18 +172,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("data", type=Path, help="Kaggle tree or copick config")
     options.add_argument("--groups", type=int, help="hold out this many groups of runs (default: one run at a time)")
     options.add_argument("--out", type=Path, default=Path("cv_folds.yaml"), help="default: cv_folds.yaml")
-    options.add_argument("--tomo-type", default="denoised", help="tomogram type (default: denoised)")
-    options.add_argument("--user", help="whose picks are the truth (copick)")
-    options.add_argument("--session", help="which of their sessions (copick)")
+    add_choice(options)
     options.add_argument("--overwrite", action="store_true", help="replace the file if there is one")
     arguments = options.parse_args(argv)
-
-    from tomograms.dataset import open_dataset
 
     if arguments.out.exists() and not arguments.overwrite:
         raise InputError(f"{arguments.out}: expected no such file yet; name another with --out, or give --overwrite")
     dataset = open_dataset(
-        arguments.data, tomogram_type=arguments.tomo_type, user=arguments.user, session=arguments.session
+        arguments.data,
+        tomogram_type=arguments.tomo_type or "denoised",
+        user=arguments.user,
+        session=arguments.session,
+        voxel_spacing=arguments.voxel_spacing,
     )
     runs = [run for run in dataset.runs("train") if dataset.has_picks(run)]
     if len(runs) < 2:
@@ -187,8 +197,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     """Return the sections of a fold file."""
-    import yaml
-
     try:
         sections = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -5,8 +5,6 @@ Runs are drawn with replacement, counts are pooled with each run's multiplicity,
 trained again: the intervals omit training variance, and with few runs they are too narrow.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +14,7 @@ from math import comb, factorial
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metric import BETA, Counts
+from evaluation.counts import Counts, f_beta
 from evaluation.nested import NestedResult
 from tomograms.particles import Particle
 
@@ -106,10 +104,8 @@ def resampled_scores(
     )
     table = table.reshape(len(experiments), len(particles), 3)  # also without experiments
     tp, fp, fn = np.moveaxis(np.einsum("de,ept->dpt", multiplicity, table), -1, 0)  # each (draw, species)
-    denominator = tp + fp + BETA**2 * (tp + fn)
-    f_beta = np.where(tp > 0, (1 + BETA**2) * tp / np.maximum(denominator, 1), 0.0)
     weights = np.array([particle.weight for particle in particles])
-    return f_beta @ weights / weights.sum()
+    return f_beta(tp, tp + fp, tp + fn) @ weights / weights.sum()
 
 
 def percentile(

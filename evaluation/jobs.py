@@ -1,9 +1,7 @@
 """One training and its out-of-fold candidates: the unit of a cross-validation, independent of all others."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from evaluation.folds import Fold
-from evaluation.tomogram_types import view_names
-from models.member import Advance, Watch
+from evaluation.tomogram_types import TypedData
+from models.member import Advance, Training, Validation
 from models.outputs import SliceBoxes
 from models.registry import get_member
 from postproc.candidates import concatenate, write_candidates
@@ -20,7 +18,6 @@ from postproc.convert import to_candidates
 from postproc.linking import track_table
 from tomograms.files import read_json, replacing, write_json
 from tomograms.particles import Particle
-from tomograms.tomogram import Tomogram
 
 STAGES = ("train", "predict", "candidates")
 
@@ -37,8 +34,6 @@ class Job:
         Every species.
     directory
         Where everything of it is written.
-    extra_types
-        Further tomogram types of the training runs; see `evaluation.tomogram_types`.
     """
 
     fold: Fold
@@ -47,7 +42,6 @@ class Job:
     seed: int
     particles: Sequence[Particle]
     directory: Path
-    extra_types: tuple[str, ...] = ()
 
     @property
     def model(self) -> str:
@@ -71,17 +65,16 @@ class Job:
         return dict(read_json(path)) if path.exists() else {}
 
 
-def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *, device: str, advance: Advance) -> None:
+def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None:
     """Train the job's network (unless that is done), predict its held-out runs, and keep their candidates.
 
     Parameters
     ----------
     job
         What is to be done.
-    tomograms
-        Normalised, by name; the training ones in every type (`evaluation.tomogram_types.view_names`), and the held-out ones.
-    picks
-        Of the same. Those of the held-out runs are watched, and nothing that is kept depends on them.
+    data
+        Read here, as far as it is needed. The picks of the held-out runs are only looked at: nothing that is kept
+        depends on them.
     device
         ``auto``, ``cpu`` or ``cuda[:N]``.
     advance
@@ -89,29 +82,24 @@ def run_job(job: Job, tomograms: Mapping[str, Tomogram], picks: pd.DataFrame, *,
     """
     member = get_member(job.member)
     seconds = job.seconds
-    start = time.perf_counter()
+    tomograms = {run: data.main.tomogram(run) for run in job.fold.held_out}
     if not job.trained:
-        watched = job.fold.held_out[0]
-        names = view_names(job.fold.train, job.extra_types)
+        first = job.fold.held_out[0]
+        train, picks = data.training(job.fold.train)
+        validation = Validation(tomograms[first], data.main.picks(first))
+        start = time.perf_counter()
         member.fit(
-            [tomograms[name] for name in names],
-            picks[picks["experiment"].isin(names)].reset_index(drop=True),
-            Watch(tomograms[watched], picks[picks["experiment"] == watched].reset_index(drop=True)),
-            particles=job.particles,
-            settings=job.settings,
-            seed=job.seed,
-            directory=job.directory,
-            device=device,
-            advance=advance,
+            Training(train, picks, validation, job.particles, job.settings, job.seed, job.directory, device),
+            advance,
         )
         seconds["train"] = time.perf_counter() - start
         write_json(job.directory / "seconds.json", seconds)
+        del train
     predictor = member.load(job.directory, device)
     tables: list[pd.DataFrame] = []
     tracks: list[pd.DataFrame] = []
     spent = dict.fromkeys(STAGES[1:], 0.0)
-    for run in job.fold.held_out:
-        tomogram = tomograms[run]
+    for run, tomogram in tomograms.items():
         start = time.perf_counter()
         output = predictor.predict(tomogram)
         middle = time.perf_counter()

@@ -1,19 +1,14 @@
 """Which predictions lie within reach of which true particles: found once, used by metric, sweep and nesting."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tomograms.errors import InputError
 from tomograms.particles import Particle
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DISTANCE = 0.5  # of the radius: how far from a true centre a prediction still hits it (competition metric)
 
@@ -81,13 +76,13 @@ def match(
         or a position is not finite; or a score is not a number.
     """
     types = np.array([particle.name for particle in particles], object)
-    truth_type = _codes(truth["particle_type"], types, "truth")
+    truth_type = _known(truth["particle_type"], types, "truth")
     names = sorted(set(truth["experiment"].unique() if experiments is None else experiments))
-    truth_experiment = _lookup(truth["experiment"], names)
-    where = _lookup(predictions["experiment"], names)
+    truth_experiment = codes(truth["experiment"], names)
+    where = codes(predictions["experiment"], names)
     row = np.flatnonzero(where >= 0)
     kept = predictions if len(row) == len(predictions) else predictions.iloc[row]
-    kept_type = _codes(kept["particle_type"], types, "predictions")
+    kept_type = _known(kept["particle_type"], types, "predictions")
     score = kept["score"].to_numpy(np.float64) if "score" in kept.columns else np.zeros(len(kept))
     if np.isnan(score).any():
         raise InputError("predictions: expected a score that is a number, but got nan")
@@ -173,20 +168,17 @@ def _key(column: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int6
     return (group * spread + column[..., 0] % spread) * spread + column[..., 1] % spread
 
 
-def _lookup(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
-    """Return each name's position in ``known``, -1 where it is not there."""
-    import pandas as pd
-
-    codes, uniques = pd.factorize(names.to_numpy(object))
+def codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
+    """Return each name's index in ``known``, -1 where it is not there."""
+    code, uniques = pd.factorize(names.to_numpy(object))
     position = {name: index for index, name in enumerate(known)}
-    table = np.array([position.get(name, -1) for name in uniques] + [-1], np.int64)  # the last for missing names
-    return table[codes]
+    return np.array([position.get(name, -1) for name in uniques] + [-1], np.int64)[code]  # the last for missing names
 
 
-def _codes(names: pd.Series, types: NDArray[np.object_], source: str) -> NDArray[np.int64]:
+def _known(names: pd.Series, types: NDArray[np.object_], source: str) -> NDArray[np.int64]:
     """Return each species' code; all must be known."""
-    codes = _lookup(names, list(types))
-    if (codes < 0).any():
-        unknown = names.to_numpy(object)[np.argmax(codes < 0)]
+    found = codes(names, list(types))
+    if (found < 0).any():
+        unknown = names.to_numpy(object)[np.argmax(found < 0)]
         raise InputError(f"{source}: expected a particle_type among {', '.join(types)}, but got {unknown!r}")
-    return codes
+    return found

@@ -1,36 +1,32 @@
 """Nested scores: what was fitted to picks meets only runs whose picks it has not seen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
+import pandas as pd
+
+from evaluation.counts import Counts, Score, count, pool, score
 from evaluation.folds import Fold
-from evaluation.metric import Counts, Score, average_precision, count, pool, score
-from evaluation.thresholds import apply_thresholds, fit_thresholds
+from evaluation.thresholds import apply_thresholds, average_precision, fit_thresholds
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 class Rule(Protocol):
-    """What a fit returns: it turns candidates into the ones that are reported."""
+    """What a fit returns: it ranks candidates, and says from which score on they are reported."""
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Each species' threshold, for the report."""
+        """Each species' threshold on the scores that `apply` gives."""
         ...
 
-    def __call__(self, candidates: pd.DataFrame) -> pd.DataFrame:
-        """Return the candidates that are kept (they may be fused: other rows than came in)."""
+    def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
+        """Return the candidates with the scores that count (they may be fused: other rows than came in)."""
         ...
 
 
-Fit = Callable[["pd.DataFrame", "pd.DataFrame"], Rule]
-"""Takes truth and candidates of the tuning runs."""
+R = TypeVar("R", bound=Rule)
 
 
 @dataclass(frozen=True)
@@ -39,13 +35,13 @@ class ThresholdRule:
 
     thresholds: Mapping[str, float]
 
-    def __call__(self, candidates: pd.DataFrame) -> pd.DataFrame:
-        """Return the candidates that are kept."""
-        return apply_thresholds(candidates, self.thresholds)
+    def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
+        """Return the candidates as they are."""
+        return candidates
 
 
 @dataclass(frozen=True)
-class FoldResult:
+class FoldResult(Generic[R]):
     """One fold's held-out runs under a rule that was fitted without them.
 
     Attributes
@@ -59,12 +55,12 @@ class FoldResult:
     """
 
     fold: Fold
-    rule: Rule
+    rule: R
     counts: Mapping[str, Mapping[str, Counts]]
 
 
 @dataclass(frozen=True)
-class NestedResult:
+class NestedResult(Generic[R]):
     """Honest counts of every fold, and the optimum that they fall short of.
 
     Attributes
@@ -78,14 +74,16 @@ class NestedResult:
     optimum_counts
         Experiment -> species -> counts under it, in-sample.
     average_precision
-        By species (see `precision_by_fold`); empty where candidates have no comparable scores.
+        By species: the mean over folds, each weighing as much as it holds true particles. Scores of two folds come from
+        two networks, or from rules that were fitted to other runs; a list pooled over folds would measure how well
+        their scales agree, which is what the nested score is for.
     """
 
     particles: tuple[Particle, ...]
-    folds: tuple[FoldResult, ...]
-    optimum_rule: Rule
+    folds: tuple[FoldResult[R], ...]
+    optimum_rule: R
     optimum_counts: Mapping[str, Mapping[str, Counts]]
-    average_precision: Mapping[str, float] = field(default_factory=dict)
+    average_precision: Mapping[str, float]
 
     @property
     def counts(self) -> dict[str, Mapping[str, Counts]]:
@@ -115,7 +113,7 @@ class NestedResult:
 
 def nested(
     truth: pd.DataFrame, candidates: pd.DataFrame, particles: Sequence[Particle], folds: Sequence[Fold]
-) -> NestedResult:
+) -> NestedResult[ThresholdRule]:
     """Return the nested result of thresholds: each fold's are fitted on the other folds' held-out runs.
 
     Parameters
@@ -138,20 +136,20 @@ def nested(
     def fit(truth: pd.DataFrame, candidates: pd.DataFrame) -> ThresholdRule:
         return ThresholdRule(fit_thresholds(truth, candidates, particles))
 
-    precision = precision_by_fold(truth, [_of(candidates, fold.held_out) for fold in folds], particles, folds)
-    return nested_fit(fit, truth, candidates, particles=particles, folds=folds, average_precision=precision)
+    return nested_fit(fit, truth, candidates, particles=particles, folds=folds)
 
 
 def nested_fit(
-    fit: Fit,
+    fit: Callable[[pd.DataFrame, pd.DataFrame], R],
     truth: pd.DataFrame,
     candidates: pd.DataFrame,
     *,
     particles: Sequence[Particle],
     folds: Sequence[Fold],
-    average_precision: Mapping[str, float] | None = None,
-) -> NestedResult:
+) -> NestedResult[R]:
     """Return the nested result of anything that is fitted to truth and candidates.
+
+    Held-out candidates are ranked once, by the rule that was fitted without them, and then cut.
 
     Parameters
     ----------
@@ -159,8 +157,6 @@ def nested_fit(
         Called once a fold with truth and candidates of the other folds' held-out runs, and once with those of all.
     truth, candidates, particles, folds
         As for `nested`; the candidates may be several members'.
-    average_precision
-        By species, for the report.
 
     Raises
     ------
@@ -171,45 +167,21 @@ def nested_fit(
         raise InputError(f"expected at least two folds, one to fit and one to test, but got {len(folds)}")
     runs = [run for fold in folds for run in fold.held_out]
     results = []
+    held, found = ({particle.name: 0.0 for particle in particles} for _ in range(2))
     for fold in folds:
         others = [run for run in runs if run not in fold.held_out]
         rule = fit(_of(truth, others), _of(candidates, others))
-        kept = rule(_of(candidates, fold.held_out))
-        results.append(FoldResult(fold, rule, count(_of(truth, fold.held_out), kept, particles)))
-    truth, candidates = _of(truth, runs), _of(candidates, runs)
-    rule = fit(truth, candidates)
-    counts = count(truth, rule(candidates), particles)
-    return NestedResult(tuple(particles), tuple(results), rule, counts, dict(average_precision or {}))
-
-
-def precision_by_fold(
-    truth: pd.DataFrame, ranked: Sequence[pd.DataFrame], particles: Sequence[Particle], folds: Sequence[Fold]
-) -> dict[str, float]:
-    """Return each species' average precision: the mean over folds, each weighing as much as it holds true particles.
-
-    Scores of two folds come from two networks, or from rules that were fitted to other runs; a list pooled over folds
-    would measure how well their scales agree, which is what the nested score is for.
-
-    Parameters
-    ----------
-    truth
-        ``experiment, particle_type, x, y, z`` (Å), every species and held-out run.
-    ranked
-        For each fold the candidates of its held-out runs, with scores.
-    particles
-        Every species; one without truth has 0.
-    folds
-        As many as lists.
-    """
-    names = [particle.name for particle in particles]
-    held, found = dict.fromkeys(names, 0), dict.fromkeys(names, 0.0)
-    for fold, candidates in zip(folds, ranked, strict=True):
-        own = _of(truth, fold.held_out)
+        own, ranked = _of(truth, fold.held_out), rule.apply(_of(candidates, fold.held_out))
+        results.append(FoldResult(fold, rule, count(own, apply_thresholds(ranked, rule.thresholds), particles)))
         for particle in particles:
             true = int((own["particle_type"] == particle.name).sum())
             held[particle.name] += true
-            found[particle.name] += true * average_precision(own, candidates, particle)
-    return {name: found[name] / max(held[name], 1) for name in names}
+            found[particle.name] += true * average_precision(own, ranked, particle)
+    truth, candidates = _of(truth, runs), _of(candidates, runs)
+    rule = fit(truth, candidates)
+    counts = count(truth, apply_thresholds(rule.apply(candidates), rule.thresholds), particles)
+    precision = {name: value / max(held[name], 1) for name, value in found.items()}
+    return NestedResult(tuple(particles), tuple(results), rule, counts, precision)
 
 
 def _of(table: pd.DataFrame, runs: Sequence[str]) -> pd.DataFrame:

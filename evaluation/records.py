@@ -1,12 +1,11 @@
 """Nested results as plain dictionaries, for ``cv.json`` and ``ensemble.json``; floats survive exactly."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
+from dataclasses import asdict, astuple
 from typing import Any
 
+from evaluation.counts import Counts, pool, score
 from evaluation.intervals import score_interval
-from evaluation.metric import Counts, pool, score
 from evaluation.nested import NestedResult
 from evaluation.thresholds import to_record as thresholds_to_record
 
@@ -21,12 +20,7 @@ def result_to_record(result: NestedResult) -> dict[str, Any]:
         "nested": result.score.total,
         "optimum": result.optimum.total,
         "gap": result.gap,
-        "interval": {
-            "low": interval.low,
-            "high": interval.high,
-            "deviation": interval.deviation,
-            "resamplings": interval.resamplings,
-        },
+        "interval": {name: value for name, value in asdict(interval).items() if name != "estimate"},
         "thresholds": thresholds_to_record(result.optimum_rule.thresholds),
         "particles": {
             name: {
@@ -34,7 +28,7 @@ def result_to_record(result: NestedResult) -> dict[str, Any]:
                 "recall": counts.recall,
                 "f_beta": counts.f_beta,
                 "average_precision": result.average_precision.get(name),
-                "counts": _counts(counts),
+                "counts": list(astuple(counts)),
             }
             for name, counts in result.pooled.items()
         },
@@ -56,9 +50,5 @@ def report_to_record(results: Mapping[str, NestedResult], *, simulated: bool) ->
     return {"simulated": simulated, "members": {name: result_to_record(result) for name, result in results.items()}}
 
 
-def _counts(counts: Counts) -> list[int]:
-    return [counts.tp, counts.fp, counts.fn]
-
-
 def _by_experiment(counts: Mapping[str, Mapping[str, Counts]]) -> dict[str, dict[str, list[int]]]:
-    return {experiment: {name: _counts(own) for name, own in row.items()} for experiment, row in counts.items()}
+    return {experiment: {name: list(astuple(own)) for name, own in row.items()} for experiment, row in counts.items()}

@@ -1,7 +1,5 @@
 """The report of a cross-validation as rich tables: pure functions that take results and return renderables."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -10,8 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.counts import Counts, pool, score
 from evaluation.intervals import score_interval
-from evaluation.metric import Counts, pool, score
 from evaluation.nested import NestedResult
 from tomograms.console import duration
 from tomograms.particles import Particle

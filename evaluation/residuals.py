@@ -1,19 +1,14 @@
 """Residuals: where a member's sure hits lie, seen from the truth; a constant offset is a mistake of convention."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evaluation.matching import DISTANCE, pairs_within, positions
 from tomograms.particles import Particle
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SIGNIFICANT = 3.0
 """Standard errors beyond which an offset is taken for real."""

@@ -1,19 +1,10 @@
 """Several runs of one recipe with different seeds, averaged: what decisions rest on, for a single run is noise."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from evaluation.intervals import Interval
-from evaluation.run_comparison import ENSEMBLE, Entry, difference, entries, require_alike
+from evaluation.run_comparison import ENSEMBLE, Entry, entries, require_alike
 from evaluation.run_directory import RunDirectory
 from tomograms.errors import InputError
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 def averaged(runs: Sequence[RunDirectory]) -> dict[str, Entry]:
@@ -52,53 +43,3 @@ def wins(entry: Entry, other: Entry) -> str:
     if len(entry.totals) != len(other.totals):
         return "-"
     return f"{sum(a > b for a, b in zip(entry.totals, other.totals, strict=True))} of {len(entry.totals)}"
-
-
-def average_table(found: Mapping[str, Entry], members: Sequence[str], names: Sequence[str]) -> Table:
-    """Return mean nested score, spread over seeds, mean gap, and the paired difference to the best member."""
-    from evaluation.report import empty_table
-
-    best = best_member(found, members)
-    columns = ("nested", "spread", "seeds", "gap", f"minus {best}", "95 % interval", "higher in")
-    rows = empty_table(f"Mean over {', '.join(names)}: nested weighted F4", "", columns)
-    for name, entry in found.items():
-        interval: Interval = difference(found[best], entry)
-        paired = (
-            ("best member", "", "")
-            if name == best
-            else (
-                f"{interval.estimate:+.4f}",
-                f"{interval.low:+.3f} to {interval.high:+.3f}",
-                wins(entry, found[best]),
-            )
-        )
-        rows.add_row(
-            name,
-            f"[bold]{entry.total:.4f}[/bold]",
-            f"{np.std(entry.totals, ddof=1):.4f}" if len(entry.totals) > 1 else "-",
-            str(len(entry.totals)),
-            f"{np.mean(entry.gaps):.4f}" if entry.gaps else "-",
-            *paired,
-        )
-    return rows
-
-
-def seed_table(found: Mapping[str, Entry]) -> Table:
-    """Return every seed's nested score, a row per seed."""
-    from evaluation.report import empty_table
-
-    rows = empty_table("Each seed: nested weighted F4", "seed", tuple(found))
-    for number in range(max(len(entry.totals) for entry in found.values())):
-        cells = (f"{e.totals[number]:.4f}" if number < len(e.totals) else "-" for e in found.values())
-        rows.add_row(str(number + 1), *cells)
-    return rows
-
-
-def particle_table(found: Mapping[str, Entry]) -> Table:
-    """Return each species' nested F4, mean over seeds."""
-    from evaluation.report import empty_table
-
-    rows = empty_table("By particle: nested F4, mean over seeds", "particle", tuple(found))
-    for particle in next(iter(found.values())).particles:
-        rows.add_row(particle.name, *(f"{entry.of_particle(particle.name):.3f}" for entry in found.values()))
-    return rows

@@ -1,15 +1,13 @@
 """Two runs on the same tomograms, compared in pairs: what `evaluation.runs` shows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from evaluation.counts import Counts, pool, score
 from evaluation.intervals import Interval, interval_of, resampled_scores, resamplings
-from evaluation.metric import Counts, pool, score
 from evaluation.run_directory import RunDirectory
 from tomograms.errors import InputError
 from tomograms.files import read_json
@@ -132,7 +130,7 @@ def require_alike(first: RunDirectory, second: RunDirectory) -> None:
     InputError
         If they hold out different runs or have different species.
     """
-    one, other = (sorted(name for fold in run.folds for name in fold.held_out) for run in (first, second))
+    one, other = (sorted(run.record.held_out) for run in (first, second))
     if one != other:
         raise InputError(
             f"{second.path}: expected the held-out runs of {first.name} ({_listed(one)}), but got {_listed(other)}"

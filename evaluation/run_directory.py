@@ -4,23 +4,18 @@
 ``cv.json``, and later ``optuna.db``, ``ensemble.json`` and ``submission.csv``.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from evaluation.folds import Fold
+from evaluation.run_record import RunRecord, read_record
 from postproc.candidates import concatenate, read_candidates
 from tomograms.errors import InputError
-from tomograms.files import read_json, write_json
-from tomograms.particles import Particle, from_records, to_records
+from tomograms.particles import Particle
 from tomograms.picks import TRUTH_COLUMNS, read_truth, write_truth
-
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -32,13 +27,11 @@ class RunDirectory:
     path
         ``runs/NAME``.
     record
-        The content of ``run.json``: ``data`` (root and how it is read), ``data_hash``, ``particles``, ``folds``,
-        ``members`` (settings by member), ``seeds``, ``versions``, ``commit``; ``extra_tomogram_types`` where training
-        runs have further views.
+        The content of ``run.json``.
     """
 
     path: Path
-    record: Mapping[str, Any]
+    record: RunRecord
 
     @property
     def name(self) -> str:
@@ -48,32 +41,22 @@ class RunDirectory:
     @property
     def particles(self) -> tuple[Particle, ...]:
         """Every species of the run's data."""
-        return from_records(self.record["particles"])
+        return self.record.particles
 
     @property
     def folds(self) -> tuple[Fold, ...]:
         """The run's folds."""
-        return tuple(Fold(tuple(f["held_out"]), tuple(f["train"])) for f in self.record["folds"])
+        return self.record.folds
 
     @property
     def members(self) -> tuple[str, ...]:
         """The names of the run's members."""
-        return tuple(self.record["members"])
+        return tuple(self.record.members)
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds with which each fold and member is trained."""
-        return tuple(self.record["seeds"])
-
-    @property
-    def extra_types(self) -> tuple[str, ...]:
-        """The tomogram types in which training runs are seen beside the main one; see `evaluation.tomogram_types`."""
-        return tuple(self.record.get("extra_tomogram_types", ()))
-
-    @property
-    def train(self) -> tuple[str, ...]:
-        """The sorted names of the runs that train in some fold."""
-        return tuple(sorted({name for fold in self.folds for name in fold.train}))
+        return self.record.seeds
 
     def job(self, fold: Fold, member: str, seed: int) -> Path:
         """Return the folder of one training."""
@@ -118,23 +101,39 @@ def open_run(path: Path) -> RunDirectory:
     """
     if not (path / "run.json").exists():
         raise InputError(f"{path}: expected a run with a run.json, but found none; make one: python -m evaluation.cv")
-    record = read_json(path / "run.json")
-    wanted = {"data", "data_hash", "particles", "folds", "members", "seeds"}
-    if not isinstance(record, dict) or not wanted <= set(record):
-        raise InputError(f"{path / 'run.json'}: expected the keys {sorted(wanted)}, but got something else")
-    return RunDirectory(path, record)
+    return RunDirectory(path, read_record(path / "run.json"))
 
 
-def create_run(path: Path, record: Mapping[str, Any], truth: pd.DataFrame) -> RunDirectory:
+def create_run(path: Path, record: RunRecord, truth: pd.DataFrame) -> RunDirectory:
     """Write a new run's ``run.json`` and ``truth.csv``, in that the latter is complete before the former exists."""
     write_truth(path / "truth.csv", truth[TRUTH_COLUMNS])
-    write_json(path / "run.json", dict(record))
+    record.write(path / "run.json")
     return RunDirectory(path, record)
 
 
-def folds_to_records(folds: Iterable[Fold]) -> list[dict[str, list[str]]]:
-    """Return the folds as plain dictionaries, for JSON."""
-    return [{"held_out": list(fold.held_out), "train": list(fold.train)} for fold in folds]
+def modified(path: Path) -> int:
+    """Return when a run was begun or, once it has ended, when it did (nanoseconds)."""
+    files = (path / name for name in ("run.json", "cv.json"))
+    return max((file.stat().st_mtime_ns for file in files if file.exists()), default=0)
 
 
-__all__ = ["RUNS", "RunDirectory", "create_run", "folds_to_records", "open_run", "to_records"]
+def find_runs(runs: Path) -> list[RunDirectory]:
+    """Return every run in a folder, the most recent one last."""
+    paths = sorted((path.parent for path in runs.glob("*/run.json")), key=lambda path: (modified(path), path))
+    return [open_run(path) for path in paths]
+
+
+def choose_run(runs: Path, name: str | None) -> RunDirectory:
+    """Return the run called ``name``; without a name the most recent one.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name is not None:
+        return open_run(runs / name)
+    found = find_runs(runs)
+    if not found:
+        raise InputError(f"{runs}: expected a run, but found none; make one: python -m evaluation.cv")
+    return found[-1]

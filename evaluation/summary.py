@@ -1,7 +1,5 @@
 """The end of a cross-validation: nested results of every member and seed, printed and kept as ``cv.json``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from evaluation.jobs import STAGES, Job

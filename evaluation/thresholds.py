@@ -1,20 +1,15 @@
 """Thresholds per species: every distinct score is tried, exactly, and the best F-beta wins."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from evaluation.counts import f_beta
 from evaluation.matching import Matches, match
-from evaluation.metric import BETA
 from tomograms.particles import Particle
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FLAT = 1e-12  # F-betas closer than this are equal; different counts of any real data differ by more
 
@@ -41,7 +36,7 @@ class Curve:
 
     @property
     def average_precision(self) -> float:
-        """Sum of (rise in recall) x precision; 0 without truth or candidates. See `metric.average_precision`."""
+        """Sum of (rise in recall) x precision; 0 without truth or candidates. See `average_precision`."""
         if not len(self.tp) or not self.tp[-1]:
             return 0.0
         precision = np.minimum(self.tp / (self.tp + self.fp), 1.0)
@@ -81,8 +76,25 @@ def curve(matches: Matches, code: int) -> Curve:
     predictions = len(ordered) - np.searchsorted(ordered, threshold)
     tp = len(events) - np.searchsorted(events, threshold)
     truth = int(np.count_nonzero(matches.truth_type == code))
-    f_beta = (1 + BETA**2) * tp / (predictions + BETA**2 * truth)
-    return Curve(threshold, tp, predictions - tp, truth - tp, f_beta)
+    return Curve(threshold, tp, predictions - tp, truth - tp, f_beta(tp, predictions, truth))
+
+
+def average_precision(truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle) -> float:
+    """Return the area under a species' precision-recall curve, experiments pooled, candidates ranked by score.
+
+    The sum of (rise in recall) x precision over the distinct scores: equal scores are one step, a further candidate on
+    a true particle that was already hit is a false positive, and precision is at most 1. 0 without truth or hits.
+
+    Parameters
+    ----------
+    truth
+        ``experiment, particle_type, x, y, z`` (Å), every species.
+    candidates
+        The same columns and ``score``.
+    particle
+        The species.
+    """
+    return sweep(truth, candidates, particle).average_precision
 
 
 def best_threshold(curve: Curve) -> float:

@@ -1,14 +1,12 @@
-"""Training views: the training runs in further tomogram types (``wbp``, ``isonetcorrected``, ...), with the same picks.
+"""Tomogram types: training runs seen in further ones (``wbp``, ``isonetcorrected``, ...), with the same picks.
 
-A view is a tomogram of its own to a member, called ``RUN@TYPE``. Only training runs have views, so that a held-out run
-is never seen in any type; it is predicted in the main type alone.
+A run in a further type is a tomogram of its own to a member, called ``RUN@TYPE``. Only training runs are seen so, which
+keeps a held-out run from being seen in any type; it is predicted in the main type alone.
 """
-
-from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -18,13 +16,51 @@ from tomograms.picks import join_truth
 from tomograms.tomogram import Tomogram
 
 
-def view_names(runs: Iterable[str], types: Sequence[str]) -> tuple[str, ...]:
-    """Return the names under which training runs are known: each run's own, then one a further type."""
-    return tuple(name for run in runs for name in (run, *(f"{run}@{kind}" for kind in types)))
+@dataclass(frozen=True)
+class TypedData:
+    """A data set in its main tomogram type, and in further ones for training.
+
+    Attributes
+    ----------
+    main
+        The data set.
+    further
+        The same one in each further type.
+    """
+
+    main: Dataset
+    further: Mapping[str, Dataset]
+
+    def training(self, runs: Iterable[str]) -> tuple[list[Tomogram], pd.DataFrame]:
+        """Read runs in every type.
+
+        Returns
+        -------
+        tomograms
+            Normalised: each run in its main type, then in the further ones.
+        picks
+            ``experiment, particle_type, x, y, z`` (Å); each type has a copy of its run's.
+        """
+        tomograms, tables = [], []
+        for run in runs:
+            for kind, dataset in {"": self.main, **self.further}.items():
+                name = f"{run}@{kind}" if kind else run
+                tomograms.append(replace(dataset.tomogram(run), name=name))
+                tables.append(dataset.picks(run).assign(experiment=name))
+        return tomograms, join_truth(tables)
+
+    def fingerprint(self, *, runs: Iterable[str], train: Iterable[str]) -> str:
+        """Return a hash of all data: of ``runs`` in the main type, and of those that ``train`` in the others."""
+        main = self.main.fingerprint(runs)
+        if not self.further:
+            return main
+        names = list(train)
+        parts = [main, *(f"{kind} {dataset.fingerprint(names)}" for kind, dataset in self.further.items())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def open_views(dataset: Dataset, types: Sequence[str], runs: Iterable[str]) -> dict[str, Dataset]:
-    """Return the same data set in each further tomogram type.
+def open_types(dataset: Dataset, types: Sequence[str], runs: Iterable[str] = ()) -> TypedData:
+    """Return a data set in further tomogram types, too.
 
     Parameters
     ----------
@@ -33,7 +69,7 @@ def open_views(dataset: Dataset, types: Sequence[str], runs: Iterable[str]) -> d
     types
         Further types.
     runs
-        Those that train; each must have every type.
+        Each of them must have every type.
 
     Raises
     ------
@@ -41,52 +77,13 @@ def open_views(dataset: Dataset, types: Sequence[str], runs: Iterable[str]) -> d
         If a type is the main one or is named twice, or a run lacks it.
     """
     record = dataset.record()
-    main = record["tomogram_type"]
-    if len({main, *types}) < 1 + len(types):
+    if len({record.tomogram_type, *types}) < 1 + len(types):
         raise InputError(
-            f"--extra-tomo-types: expected distinct types other than {main}, the main one, but got {' '.join(types)}"
+            f"--extra-tomo-types: expected distinct types other than {record.tomogram_type}, the main one, "
+            f"but got {' '.join(types)}"
         )
-    views = {kind: open_recorded({**record, "tomogram_type": kind}) for kind in types}
+    further = {kind: open_recorded(replace(record, tomogram_type=kind)) for kind in types}
     for run in sorted(runs):
-        for view in views.values():
-            view.shape(run)
-    return views
-
-
-def load(
-    dataset: Dataset, views: Mapping[str, Dataset], *, runs: Iterable[str], train: Iterable[str]
-) -> tuple[dict[str, Tomogram], pd.DataFrame]:
-    """Read ``runs`` in the main type, and those that ``train`` in every other, too.
-
-    Parameters
-    ----------
-    dataset, views
-        See `open_views`.
-    runs, train
-        The latter are some or all of the former.
-
-    Returns
-    -------
-    tomograms
-        Normalised, by the names of `view_names`.
-    picks
-        ``experiment, particle_type, x, y, z`` (Å); each view has a copy of its run's.
-    """
-    tomograms, tables = {}, []
-    trained = set(train)
-    for run in runs:
-        sources = (dataset, *views.values()) if run in trained else (dataset,)
-        for name, source in zip(view_names([run], list(views)[: len(sources) - 1]), sources, strict=True):
-            tomograms[name] = replace(source.tomogram(run), name=name)
-            tables.append(source.picks(run).assign(experiment=name))
-    return tomograms, join_truth(tables)
-
-
-def fingerprint(dataset: Dataset, views: Mapping[str, Dataset], *, runs: Iterable[str], train: Iterable[str]) -> str:
-    """Return a hash of all data of a run: of ``runs`` in the main type and of those that ``train`` in the others."""
-    main = dataset.fingerprint(runs)
-    if not views:
-        return main
-    names = list(train)
-    parts = [main, *(f"{kind} {view.fingerprint(names)}" for kind, view in views.items())]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        for other in further.values():
+            other.shape(run)
+    return TypedData(dataset, further)

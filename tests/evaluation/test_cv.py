@@ -107,7 +107,7 @@ def test_only_some_folds(data):
     [
         (["--set", "toy.sharpness=2"], r"toy\.sharpness = 4\.0, but is now asked for with 2\.0"),
         (["--preset", "short"], r"toy\.steps = 2, but is now asked for with 3"),
-        (["--seeds", "7"], r"seeds = \[8620\]"),
+        (["--seeds", "7"], r"seeds = \(8620,\)"),
         (["--folds", "TS_1", "TS_2"], "folds = "),
     ],
 )

@@ -4,9 +4,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from evaluation.counts import Counts, pool, score
 from evaluation.folds import Fold
 from evaluation.intervals import difference_interval, percentile, resampled_scores, resamplings, score_interval
-from evaluation.metric import Counts, pool, score
 from evaluation.nested import FoldResult, NestedResult, ThresholdRule
 from tomograms.particles import CZII
 
@@ -22,7 +22,7 @@ def result(*runs):
             "thyroglobulin": Counts(*thyroglobulin),
         }
         folds.append(FoldResult(Fold((name,), ("other",)), rule, {name: counts}))
-    return NestedResult(CZII, tuple(folds), rule, {})
+    return NestedResult(CZII, tuple(folds), rule, {}, {})
 
 
 THREE = result(((5, 2, 1), (3, 0, 3)), ((7, 1, 0), (0, 4, 6)), ((0, 0, 2), (9, -1, 0)))

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import KDTree
 
-from evaluation.metric import Counts, average_precision, count, kaggle_score, main, pool, score
+from evaluation.counts import Counts, count, pool, score
+from evaluation.metric import kaggle_score, main
+from evaluation.thresholds import average_precision
 from tests.evaluation.reference import random_rows, reference_counts, reference_f, reference_score, table
 from tomograms.errors import InputError, run_command
 from tomograms.particles import CZII, Particle

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from evaluation.counts import Counts, count, pool, score
 from evaluation.folds import Fold
-from evaluation.metric import Counts, average_precision, count, pool, score
 from evaluation.nested import ThresholdRule, nested, nested_fit
-from evaluation.thresholds import apply_thresholds, fit_thresholds
+from evaluation.thresholds import apply_thresholds, average_precision, fit_thresholds
 from tests.evaluation.reference import random_rows, table
 from tomograms.errors import InputError
 from tomograms.particles import CZII, Particle

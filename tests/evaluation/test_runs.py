@@ -5,12 +5,14 @@ import os
 import numpy as np
 import pytest
 
+from evaluation.counts import Counts
 from evaluation.folds import Fold
-from evaluation.metric import Counts
 from evaluation.run_average import averaged, best_member, wins
 from evaluation.run_comparison import difference, entries, shared
-from evaluation.run_directory import create_run, folds_to_records, to_records
-from evaluation.runs import choose_run, find_runs, main
+from evaluation.run_directory import choose_run, create_run, find_runs
+from evaluation.run_record import RunRecord
+from evaluation.runs import main
+from tomograms.dataset import DataRecord
 from tomograms.errors import InputError
 from tomograms.files import write_json
 from tomograms.particles import Particle
@@ -27,15 +29,8 @@ def f_beta(tp, fp, fn):
 def scored(path, members, *, ensemble=None, particles=PARTICLES, runs=RUNS):
     """Write a run whose ``cv.json`` holds, by name, (easy, hard) counts that are the same on each experiment."""
     folds = [Fold((name,), tuple(r for r in runs if r != name)) for name in runs]
-    record = {
-        "data": {},
-        "data_hash": "",
-        "particles": to_records(particles),
-        "folds": folds_to_records(folds),
-        "members": {name: {} for name in members},
-        "seeds": [0],
-        "preset": "demo",
-    }
+    data = DataRecord(None, "denoised", None, None, None)
+    record = RunRecord(data, "", tuple(particles), tuple(folds), {name: {} for name in members}, (0,))
     create_run(path, record, make_truth("TS_1", "easy", [[0, 0, 0]]))
 
     def result(counts):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.metric import count, pool
+from evaluation.counts import count, pool
 from evaluation.thresholds import apply_thresholds, best_threshold, fit_thresholds, from_record, sweep, to_record
 from tests.evaluation.reference import random_rows, reference_counts, reference_f, table
 from tomograms.errors import InputError

@@ -28,17 +28,18 @@ class ToyMember:
     def check(self, settings):
         check_rules("toy", settings, [("steps", settings.steps > 0, "a value above 0")])
 
-    def fit(self, train, picks, watch, *, particles, settings, seed, directory, device, advance):
+    def fit(self, training, advance):
+        picks, settings, directory = training.picks, training.settings, training.directory
         type(self).fits.append(f"{directory.parent.name}/{directory.name}")
         if os.environ.get("TOY_IS_KILLED_AT") == f"{directory.parent.name}/{directory.name}":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.dies_at == f"{directory.parent.name}/{directory.name}":
             raise KeyboardInterrupt
         levels = {}
-        for particle in particles:
+        for particle in training.particles:
             values = [
                 float(tomogram.volume[tuple(np.rint(index).astype(int))])
-                for tomogram in train
+                for tomogram in training.tomograms
                 for index in to_index(
                     picks[(picks.experiment == tomogram.name) & (picks.particle_type == particle.name)][
                         ["x", "y", "z"]
@@ -49,7 +50,11 @@ class ToyMember:
             levels[str(particle.label)] = float(np.mean(values)) if values else -99.0
         write_json(
             directory / "weights.safetensors",
-            {"levels": levels, "sharpness": settings.sharpness, "jitter": np.random.default_rng(seed).normal(0, 0.01)},
+            {
+                "levels": levels,
+                "sharpness": settings.sharpness,
+                "jitter": np.random.default_rng(training.seed).normal(0, 0.01),
+            },
         )
         write_text(directory / "history.csv", "step,loss\n1,0.0\n")
         advance(settings.steps, settings.steps, "learnt")
@@ -62,7 +67,7 @@ class ToyPredictor:
     def __init__(self, known):
         self.known = known
 
-    def predict(self, tomogram):
+    def predict(self, tomogram, *, views=None):
         levels = self.known["levels"]
         logits = np.empty((1 + len(levels), *tomogram.volume.shape), np.float16)
         logits[0] = -4.0

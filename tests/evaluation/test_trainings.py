@@ -4,25 +4,9 @@ import os
 
 import pytest
 
-from evaluation.workers import find_devices
 from tests.evaluation.test_cv import NAMES, cv, data  # noqa: F401
 from tests.evaluation.toy_member import ToyMember
 from tomograms.errors import InputError
-
-
-def test_devices(monkeypatch):
-    import torch
-
-    assert find_devices(["cpu"]) == ["cpu"]
-    assert find_devices(["cuda:1", "cuda:0"]) == ["cuda:1", "cuda:0"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert find_devices(["auto"]) == ["cpu"]
-    monkeypatch.setattr(os, "cpu_count", lambda: 16)
-    assert find_devices(["auto"]) == ["cpu", "cpu"]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert find_devices(["auto"]) == ["cuda:0", "cuda:1", "cuda:2"]
 
 
 def test_two_processes_give_what_one_gives_and_leave_the_environment_alone(data, capsys, monkeypatch):  # noqa: F811

@@ -1,0 +1,169 @@
+"""A cross-validation from beginning to end: the run made or found, its trainings done, its report printed."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from compute.devices import find_devices, resolve_device
+from evaluation.folds import Fold, load_folds
+from evaluation.jobs import Job
+from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED
+from evaluation.run_directory import RunDirectory, create_run, open_run
+from evaluation.run_record import RunRecord, refuse_change
+from evaluation.summary import summarise
+from evaluation.tomogram_types import open_types
+from evaluation.trainings import CPU_PROCESSES, train_all
+from models.initial import PRETRAINED, SCRATCH
+from models.settings import check_owners, from_record, resolve_settings, to_record
+from tomograms.console import Progress, Task, console
+from tomograms.dataset import Dataset, open_dataset
+from tomograms.errors import InputError
+from tomograms.picks import join_truth
+from tomograms.versions import commit, versions
+
+
+def cross_validate(arguments: argparse.Namespace) -> int:
+    """Do what `evaluation.cv` was asked for."""
+    run, dataset = prepare(arguments)
+    jobs = jobs_of(run)
+    train_open(jobs, run, dataset, arguments.device)
+    summarise(run, jobs, simulated=dataset.simulated)
+    return 0
+
+
+def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
+    """Return the run, made or found, and its data.
+
+    Raises
+    ------
+    InputError
+        If the data or folds are faulty, or the run exists and was asked for with other settings or data.
+    """
+    name = arguments.run or default_name(arguments)
+    if not name or "/" in name or name.startswith("."):
+        raise InputError(f"--run: expected a plain folder name, but got {name!r}")
+    path = arguments.runs / name
+    old = open_run(path).record if (path / "run.json").exists() else None
+    dataset = _open(arguments, old)
+    record = describe(arguments, dataset, old)
+    if old is not None:
+        refuse_change(old, record, path / "run.json")
+        return open_run(path), dataset
+    return create_run(path, record, join_truth([dataset.picks(run) for run in record.held_out])), dataset
+
+
+def default_name(arguments: argparse.Namespace) -> str:
+    """Return ``DATA-PRESET``, ``phantom`` for the built-in data."""
+    data = "phantom" if arguments.data is None else arguments.data.resolve().stem
+    return f"{data}-{arguments.preset or 'demo'}"
+
+
+def describe(arguments: argparse.Namespace, dataset: Dataset, old: RunRecord | None) -> RunRecord:
+    """Return the record of what was asked for; what was not asked is as in ``old``."""
+    if old is not None and arguments.fold_file is None and arguments.folds is None:
+        folds = old.folds
+    else:
+        folds = load_folds(dataset.runs("train"), arguments.fold_file)
+        if arguments.folds is not None:
+            folds = _only(folds, arguments.folds)
+    members = arguments.members or (list(old.members) if old else list(DEFAULT_MEMBERS))
+    if len(set(members)) < len(members):
+        raise InputError(f"--members: expected distinct names, but got {' '.join(members)}")
+    preset = arguments.preset or (old.preset if old else "demo")
+    overrides = list(arguments.overrides if arguments.overrides is not None else (old.overrides if old else ()))
+    check_owners(members, overrides)
+    if arguments.init is not None:
+        overrides += [f"{member}.init={_absolute(arguments.init)}" for member in members]
+    seeds = tuple(arguments.seeds or (old.seeds if old else (DEFAULT_SEED,)))
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise InputError(f"--seeds: expected distinct numbers from 0, but got {' '.join(map(str, seeds))}")
+    train = {run for fold in folds for run in fold.train}
+    runs = sorted(train.union(*(fold.held_out for fold in folds)))
+    types = tuple(arguments.extra_tomo_types or (old.extra_tomogram_types if old else ()))
+    data = open_types(dataset, types, train)
+    return RunRecord(
+        dataset.record(),
+        data.fingerprint(runs=runs, train=sorted(train)),
+        dataset.particles,
+        folds,
+        {member: to_record(resolve_settings(member, preset, overrides)) for member in members},
+        seeds,
+        types,
+        dataset.simulated,
+        dataset.voxel_size(runs[0]) if runs else None,
+        preset,
+        tuple(overrides),
+        versions(),
+        commit(),
+    )
+
+
+def jobs_of(run: RunDirectory) -> list[Job]:
+    """Return the run's jobs: member by member, so that a first member is complete early, then fold by fold."""
+    return [
+        Job(fold, member, from_record(member, settings), seed, run.particles, run.job(fold, member, seed))
+        for member, settings in run.record.members.items()
+        for seed in run.seeds
+        for fold in run.folds
+    ]
+
+
+def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> None:
+    """Do every job that has not been done, on the devices that were asked for."""
+    left = [job for job in jobs if not job.finished]
+    before = len(jobs) - len(left)
+    console().print(f"run {run.name}: {len(jobs)} trainings, {before} of them done; results in {run.path}")
+    types = run.record.extra_tomogram_types
+    if types:
+        own = run.record.data.tomogram_type
+        console().print(
+            f"training tomograms in the types {', '.join((own, *types))}; predicted and scored in {own} only"
+        )
+    if not left:
+        return
+    devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, os.cpu_count() or 1))
+    for device in devices:
+        resolve_device(device)
+    tasks: dict[Path, Task] = {}
+    with Progress() as progress:
+        whole = progress.task("all trainings", total=len(jobs), done=before)
+
+        def advance(job: Job, done: int, total: int, note: str) -> None:
+            if job.directory not in tasks:
+                tasks[job.directory] = progress.task(f"{job.fold.name} {job.member} seed {job.seed}", total=total)
+            tasks[job.directory].update(done, total, note)
+
+        trained = train_all(left, dataset.record(), types, devices=devices, advance=advance)
+        for done, job in enumerate(trained, start=1):
+            tasks[job.directory].finish()
+            whole.update(before + done)
+        whole.finish()
+
+
+def _open(arguments: argparse.Namespace, old: RunRecord | None) -> Dataset:
+    root, choice = arguments.data, {}
+    if old is not None:
+        root = root or (None if old.data.root is None else Path(old.data.root))
+        choice = {"user": old.data.user, "session": old.data.session, "voxel_spacing": old.data.voxel_spacing}
+    given = {name: getattr(arguments, name) for name in ("user", "session", "voxel_spacing")}
+    return open_dataset(
+        root,
+        tomogram_type=arguments.tomo_type or (old.data.tomogram_type if old else "denoised"),
+        **{**choice, **{name: value for name, value in given.items() if value}},
+    )
+
+
+def _absolute(init: str) -> str:
+    """Return the word, or the path from everywhere: a run may be gone on with in another folder."""
+    return init if init in (PRETRAINED, SCRATCH) else str(Path(init).resolve())
+
+
+def _only(folds: Sequence[Fold], names: Sequence[str]) -> tuple[Fold, ...]:
+    unknown = sorted(set(names) - {run for fold in folds for run in fold.held_out})
+    if unknown:
+        raise InputError(f"--folds: expected runs that a fold holds out, but got {' '.join(unknown)}")
+    chosen = tuple(fold for fold in folds if set(names) & set(fold.held_out))
+    if len(chosen) < 2:
+        raise InputError(f"--folds: expected two folds, one to fit thresholds on and one to score, but got {names[0]}")
+    return chosen

@@ -1,0 +1,27 @@
+"""Command line options that several commands share."""
+
+import argparse
+from pathlib import Path
+
+DEFAULT_MEMBERS = ("unet", "yolo")
+DEFAULT_SEED = 8620
+"""Of trainings and of tuning."""
+
+
+def add_run(options: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--run`` and ``--runs``; ``default`` says in words which run is meant without the first."""
+    options.add_argument("--run", help=f"name of the run, a folder under runs/ (default: {default})")
+    add_runs(options)
+
+
+def add_runs(options: argparse.ArgumentParser) -> None:
+    """Add ``--runs``."""
+    options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
+
+
+def add_choice(options: argparse.ArgumentParser) -> None:
+    """Add what chooses among several tomograms and pick sets of a run; nothing is given by default."""
+    options.add_argument("--tomo-type", help="tomogram type (default: denoised)")
+    options.add_argument("--user", help="whose picks are the truth, where several have picked (copick)")
+    options.add_argument("--session", help="which of their sessions (copick)")
+    options.add_argument("--voxel-spacing", type=float, help="Å, where there are several (copick)")

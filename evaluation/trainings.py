@@ -1,0 +1,68 @@
+"""All trainings of a run, spread over devices."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from compute.pool import Lost, Tell, work_on
+from evaluation.jobs import Job, run_job
+from evaluation.tomogram_types import open_types
+from models import registry
+from tomograms.dataset import DataRecord, open_recorded
+from tomograms.errors import InputError
+
+CPU_PROCESSES = 2
+"""Two trainings of half the threads each are faster than one after the other with all of them (see the log of
+experiments), because not all of a training is parallel."""
+
+
+def train_all(
+    jobs: Sequence[Job],
+    data: DataRecord,
+    extra_types: Sequence[str],
+    *,
+    devices: Sequence[str],
+    advance: Callable[[Job, int, int, str], None],
+) -> Iterator[Job]:
+    """Do the jobs and yield each as it is done.
+
+    Parameters
+    ----------
+    jobs
+        What has not been done yet.
+    data, extra_types
+        See `evaluation.tomogram_types`.
+    devices
+        One or more; a device that is named twice works on two jobs at a time.
+    advance
+        Told of a job's progress: steps done, steps in all, a word on the state.
+
+    Raises
+    ------
+    InputError
+        If a training fails for a reason that is the user's to mend, or its process was killed. What was finished stays.
+    """
+    trainer = partial(_trainer, data, tuple(extra_types), dict(registry.MEMBERS))
+    for job, result in work_on(
+        iter(jobs),
+        trainer,
+        devices=devices[: len(jobs)],
+        begun=lambda job, device: advance(job, 0, 1, ""),
+        told=advance,
+        threads=max(1, (os.cpu_count() or 1) // len(devices)),
+    ):
+        if isinstance(result, Lost):
+            raise InputError(
+                f"{job.directory}: its training process was killed, for lack of memory most likely; the "
+                "same command goes on where it stood, with --device cpu or cuda:0 one training at a time"
+            )
+        yield job
+
+
+def _trainer(
+    data: DataRecord, extra_types: Sequence[str], members: Mapping[str, str], device: str
+) -> Callable[[Job, Tell], None]:
+    """Return what does a job on a device, in whatever process this is."""
+    registry.MEMBERS.update(members)
+    typed = open_types(open_recorded(data), extra_types)
+    return lambda job, tell: run_job(job, typed, device=device, advance=tell)
