@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ensemble.clustering import FUSED_MEMBER, MEAN_MODEL
@@ -17,6 +16,7 @@ from evaluation.run_directory import RunDirectory
 from postproc.candidates import COLUMNS, in_order, read_candidates, typed, write_candidates
 from tomograms.errors import InputError
 from tomograms.particles import Particle
+from tomograms.tables import read_table, refuse
 
 NEEDED = ["experiment", "particle_type", "x", "y", "z", "score"]
 
@@ -63,28 +63,12 @@ def read_added(path: Path, *, member: str, particles: Sequence[Particle], held_o
     InputError
         If a rule is broken, with the line.
     """
-    try:
-        table = pd.read_csv(path, dtype=str)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path}: expected a CSV file of candidates, but it cannot be read ({error})") from None
-    missing = [column for column in NEEDED if column not in table.columns]
-    if missing:
-        raise InputError(f"{path}: expected the columns {','.join(NEEDED)}, but got no {','.join(missing)}")
-    table = table[NEEDED]
-    for column in NEEDED[:2]:
-        _refuse(table[column].isna(), path, table[column], f"expected a value for {column}")
-    for column in NEEDED[2:]:
-        number = pd.to_numeric(table[column], errors="coerce").astype(float)
-        _refuse(number.isna() | np.isinf(number), path, table[column], f"expected a finite number for {column}")
-        exact = table[column].to_numpy(object).astype(np.float64)  # which pandas' own parser need not be
-        table = table.assign(**{column: exact})
+    table = read_table(path, NEEDED, numbers=NEEDED[2:])
     known = [particle.name for particle in particles]
     types = table["particle_type"]
-    _refuse(~types.isin(known), path, types, f"expected a particle_type among {', '.join(known)}")
-    twice = table.duplicated(NEEDED[:5])
-    _refuse(twice, path, types, "expected each position of a species once, but this row repeats an earlier one:")
+    refuse(path, types, ~types.isin(known), f"a particle_type among {', '.join(known)}")
+    places = table[NEEDED[:5]]
+    refuse(path, places, places.duplicated(), "each position of a species once")
     absent = sorted(set(held_out) - set(table["experiment"]))
     if absent:
         raise InputError(
@@ -115,10 +99,3 @@ def load_added(run: RunDirectory, member: str, experiments: Iterable[str]) -> pd
     """
     table = read_candidates(added_path(run, member))
     return table[table["experiment"].isin(list(experiments))].reset_index(drop=True)
-
-
-def _refuse(bad: pd.Series, path: Path, values: pd.Series, rule: str) -> None:
-    """Raise for the first bad row; line 1 of the file is its header."""
-    if bad.any():
-        row = int(np.argmax(bad.to_numpy()))
-        raise InputError(f"{path}: line {row + 2}: {rule}, but got {values.iloc[row]!r}")

@@ -3,24 +3,27 @@
 Each is fitted like the ensemble, so that the nested comparison is fair; only the way of combining differs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ensemble.clustering import FUSED_MEMBER, MEAN_MODEL, FusionRule, fuse, neighbours
+from ensemble.clustering import FUSED_MEMBER, MEAN_MODEL, fuse, neighbours
 from ensemble.ensemble import Ensemble, Scale, calibrate
 from ensemble.fitting import fit_ensemble, measure
-from ensemble.points import Points, to_points, to_table
-from ensemble.tuning import DEFAULT_FRACTION
-from evaluation.thresholds import apply_thresholds, fit_thresholds
+from ensemble.points import to_points, to_table
+from ensemble.tuning import equal_rule
+from evaluation.thresholds import fit_thresholds
+from postproc.suppression import suppress
 from tomograms.particles import Particle
 
-Combine = Callable[[pd.DataFrame], pd.DataFrame]
+Combine = Callable[[pd.DataFrame, Sequence[Particle], Sequence[str]], pd.DataFrame]
+"""Takes the members' rescored candidates, the species and the members; returns one list."""
+Scales = Mapping[str, Mapping[str, Scale]]
+"""Species -> member -> map of its scores."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +33,24 @@ class Baseline:
     Attributes
     ----------
     scales
-        Species -> member -> map of its scores.
+        What makes scores comparable.
     combine
-        Turns the members' rescored candidates into one list.
+        What makes one list of them.
+    particles, members
+        Every species and member.
     thresholds
         Species -> lowest score that is reported.
     """
 
-    scales: Mapping[str, Mapping[str, Scale]]
+    scales: Scales
     combine: Combine
+    particles: Sequence[Particle]
+    members: Sequence[str]
     thresholds: Mapping[str, float]
 
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return all combined candidates."""
-        return self.combine(calibrate(candidates, self.scales))
-
-    def __call__(self, candidates: pd.DataFrame) -> pd.DataFrame:
-        """Return the combined candidates that reach their species' threshold."""
-        return apply_thresholds(self.apply(candidates), self.thresholds)
+        return self.combine(calibrate(candidates, self.scales), self.particles, self.members)
 
 
 @dataclass(frozen=True)
@@ -61,91 +64,69 @@ class Rank:
         return np.searchsorted(self.scores, score, side="right") / max(len(self.scores), 1)
 
 
-def fit_equal_weights(
-    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
-) -> Ensemble:
-    """Return the ensemble with nothing tuned: mean evidence, equal weights, the default radius."""
-    return fit_ensemble(truth, candidates, particles=particles, members=members, tuning=None)
-
-
-def fit_equal_weights_apart(
-    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
-) -> Ensemble:
-    """Return the ensemble with nothing tuned, and without competition between species."""
-    return fit_ensemble(truth, candidates, particles=particles, members=members, tuning=None, competing=False)
-
-
-def fit_mean_probability(
-    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
+def fit_baseline(
+    truth: pd.DataFrame,
+    candidates: pd.DataFrame,
+    *,
+    particles: Sequence[Particle],
+    members: Sequence[str],
+    scale: Callable[[pd.DataFrame, pd.DataFrame, Particle, Sequence[str]], Mapping[str, Scale]],
+    combine: Combine,
 ) -> Baseline:
-    """Return the plain way of clustering: the mean of calibrated probabilities, equal weights, the default radius."""
-    scales = {particle.name: measure(truth, candidates, particle, members)[0] for particle in particles}
-    return _with_thresholds(Baseline(scales, _plain(particles, members), {}), truth, candidates, particles)
+    """Return a baseline whose thresholds are the best on these runs.
+
+    Parameters
+    ----------
+    truth, candidates, particles, members
+        As for `ensemble.fitting.fit_ensemble`.
+    scale
+        Gives the maps of one species' scores by member.
+    combine
+        Makes one list.
+    """
+    scales = {particle.name: scale(truth, candidates, particle, members) for particle in particles}
+    rule = Baseline(scales, combine, particles, members, {})
+    return replace(rule, thresholds=fit_thresholds(truth, rule.apply(candidates), particles))
 
 
-def fit_suppression(
-    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
-) -> Baseline:
-    """Return non-maximum suppression: of calibrated candidates closer than half a radius, the best one stays."""
-    scales = {particle.name: measure(truth, candidates, particle, members)[0] for particle in particles}
-
-    def combine(rescored: pd.DataFrame) -> pd.DataFrame:
-        return suppress(rescored, particles)
-
-    return _with_thresholds(Baseline(scales, combine, {}), truth, candidates, particles)
+def probabilities(
+    truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle, members: Sequence[str]
+) -> Mapping[str, Scale]:
+    """Return the members' calibrations for one species."""
+    return measure(truth, candidates, particle, members)[0]
 
 
-def fit_rank_average(
-    truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], members: Sequence[str]
-) -> Baseline:
-    """Return rank averaging: the mean of the members' ranks over clusters, equal weights, the default radius."""
-    own = candidates[["particle_type", "member", "score"]]
-    scales = {
-        particle.name: {
-            member: Rank(
-                np.sort(own["score"][(own["particle_type"] == particle.name) & (own["member"] == member)].to_numpy())
-            )
-            for member in members
-        }
-        for particle in particles
-    }
-    return _with_thresholds(Baseline(scales, _plain(particles, members), {}), truth, candidates, particles)
+def ranks(
+    truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle, members: Sequence[str]
+) -> Mapping[str, Scale]:
+    """Return the ranks among the members' scores of one species."""
+    own = candidates[candidates["particle_type"] == particle.name]
+    return {member: Rank(np.sort(own["score"][own["member"] == member].to_numpy())) for member in members}
 
 
-def suppress(candidates: pd.DataFrame, particles: Sequence[Particle]) -> pd.DataFrame:
-    """Return the candidates left by non-maximum suppression within half a particle radius, whoever made them."""
-    experiments = sorted(candidates["experiment"].unique())
-    members = sorted(candidates["member"].unique())
+def cluster_plainly(rescored: pd.DataFrame, particles: Sequence[Particle], members: Sequence[str]) -> pd.DataFrame:
+    """Return clusters with equal weights, the default radius and no regard to localisation errors."""
+    same = equal_rule(members, dict.fromkeys(members, 1.0))
+    return fuse(rescored, particles, rules={particle.name: same for particle in particles})
+
+
+def suppress_near(rescored: pd.DataFrame, particles: Sequence[Particle], members: Sequence[str]) -> pd.DataFrame:
+    """Return non-maximum suppression: of candidates closer than half a radius, whoever made them, the best stays."""
+    experiments = sorted(rescored["experiment"].unique())
     kept = {}
     for particle in particles:
-        rows = candidates[candidates["particle_type"] == particle.name]
-        points = to_points(rows, members=members, experiments=experiments)
-        kept[particle.name] = points[_maxima(points, particle.radius / 2)]
+        rows = rescored[rescored["particle_type"] == particle.name]
+        points = to_points(rows, members=sorted(members), experiments=experiments)
+        a, b, _ = neighbours(points.position, points.experiment, particle.radius / 2)
+        kept[particle.name] = points[suppress(np.stack([a, b], axis=1)[a < b], len(points))]
     return to_table(kept, experiments=experiments, member=FUSED_MEMBER, model=MEAN_MODEL)
 
 
-def _maxima(points: Points, radius: float) -> NDArray[np.bool_]:
-    """Return which rows greedy suppression keeps: in rounds, all that no undecided better row is near."""
-    kept = np.ones(len(points), bool)
-    a, b, _ = neighbours(points.position, points.experiment, radius)
-    while len(a):
-        first = np.ones(len(points), bool)
-        first[a[b < a]] = False
-        gone = np.zeros(len(points), bool)
-        gone[b[first[a]]] = True
-        kept &= ~gone
-        left = ~(gone[a] | gone[b] | first[a] | first[b])
-        a, b = a[left], b[left]
-    return kept
-
-
-def _plain(particles: Sequence[Particle], members: Sequence[str]) -> Combine:
-    """Return clustering with equal weights, the default radius and no regard to localisation errors."""
-    same = FusionRule(dict.fromkeys(members, 1.0), DEFAULT_FRACTION, dict.fromkeys(members, 1.0))
-    return lambda rescored: fuse(rescored, particles, rules={particle.name: same for particle in particles})
-
-
-def _with_thresholds(
-    rule: Baseline, truth: pd.DataFrame, candidates: pd.DataFrame, particles: Sequence[Particle]
-) -> Baseline:
-    return replace(rule, thresholds=fit_thresholds(truth, rule.apply(candidates), particles))
+BASELINES: dict[str, Callable[..., Ensemble | Baseline]] = {
+    "equal weights": partial(fit_ensemble, tuning=None),
+    "no competition": partial(fit_ensemble, tuning=None, competing=False),
+    "mean probability": partial(fit_baseline, scale=probabilities, combine=cluster_plainly),
+    "suppression": partial(fit_baseline, scale=probabilities, combine=suppress_near),
+    "rank average": partial(fit_baseline, scale=ranks, combine=cluster_plainly),
+}
+"""Ways of fusing without tuning, by their names in tables."""

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
 
 from ensemble.clustering import cluster
 from ensemble.logistic import smoothed_targets
-from ensemble.points import codes
-from evaluation.matching import DISTANCE, positions
+from evaluation.matching import DISTANCE, codes, positions
 from tomograms.particles import Particle
 
 TINY = 1e-12
@@ -62,26 +63,10 @@ class Calibration:
             return np.round(platt, DECIMALS)
         return np.round(BLEND * platt + (1 - BLEND) * np.interp(platt, self.knots, self.levels), DECIMALS)
 
-    def to_record(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return {
-            "logit": self.logit,
-            "slope": self.slope,
-            "intercept": self.intercept,
-            "knots": list(self.knots),
-            "levels": list(self.levels),
-        }
-
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Calibration:
-        """Return the calibration that `to_record` wrote, exactly."""
-        return cls(
-            bool(record["logit"]),
-            float(record["slope"]),
-            float(record["intercept"]),
-            tuple(map(float, record["knots"])),
-            tuple(map(float, record["levels"])),
-        )
+        """Return the calibration of its fields as JSON holds them, exactly."""
+        return cls(**{**record, "knots": tuple(record["knots"]), "levels": tuple(record["levels"])})
 
 
 @dataclass(frozen=True)
@@ -219,8 +204,6 @@ def _platt(value: NDArray[np.float64], label: NDArray[np.bool_]) -> tuple[float,
     """Return slope (above 0) and intercept of a logistic regression on standardised scores."""
     hits, misses = int(label.sum()), int((~label).sum())
     if hits and misses and value.std() > 0:
-        from sklearn.linear_model import LogisticRegression
-
         target = smoothed_targets(label)  # a target t is a hit of weight t beside a miss of weight 1 - t
         model = LogisticRegression(C=1.0, tol=1e-8, max_iter=1000)
         both = np.concatenate([value, value])[:, None]
@@ -247,8 +230,6 @@ def _isotonic(
     probability: NDArray[np.float64], label: NDArray[np.bool_]
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return knots and levels of the isotonic regression of labels on Platt's probabilities."""
-    from sklearn.isotonic import IsotonicRegression
-
     model = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
     model.fit(probability, label.astype(np.float64))
     return tuple(map(float, model.X_thresholds_)), tuple(map(float, model.y_thresholds_))

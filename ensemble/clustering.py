@@ -6,8 +6,6 @@ score and not by score x weight: who belongs together is a question of geometry,
 how a member's weight is split. Weights decide where the cluster lies and what it scores.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ensemble.points import Points, coded, codes, to_table
+from ensemble.points import Points, coded, to_table
+from evaluation.matching import codes
 from postproc.candidates import concatenate, typed
 from tomograms.particles import Particle
 

@@ -1,42 +1,22 @@
 """Members, baselines and the tuned ensemble under the same nested evaluation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from optuna.study import Study
 
-from ensemble.baselines import (
-    Baseline,
-    fit_equal_weights,
-    fit_equal_weights_apart,
-    fit_mean_probability,
-    fit_rank_average,
-    fit_suppression,
-)
+from ensemble.baselines import BASELINES, Baseline
 from ensemble.ensemble import Ensemble
 from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
 from evaluation.folds import Fold
 from evaluation.intervals import Interval, difference_interval
-from evaluation.nested import NestedResult, nested, nested_fit, precision_by_fold
+from evaluation.nested import NestedResult, R, nested, nested_fit
 from evaluation.residuals import Residuals, measure_residuals
 from tomograms.particles import Particle
 
-if TYPE_CHECKING:
-    from optuna.study import Study
-
-BaselineFit = Callable[..., Ensemble | Baseline]
-BASELINES: dict[str, BaselineFit] = {
-    "equal weights": fit_equal_weights,
-    "no competition": fit_equal_weights_apart,
-    "mean probability": fit_mean_probability,
-    "suppression": fit_suppression,
-    "rank average": fit_rank_average,
-}
 TUNED = "ensemble"
 
 
@@ -58,7 +38,7 @@ class Comparison:
 
     members: Mapping[str, NestedResult]
     baselines: Mapping[str, NestedResult]
-    ensemble: NestedResult
+    ensemble: NestedResult[Ensemble]
     residuals: Mapping[str, Residuals]
 
     @property
@@ -78,9 +58,7 @@ class Comparison:
     @property
     def rule(self) -> Ensemble:
         """The ensemble fitted to all runs: what new tomograms get."""
-        rule = self.ensemble.optimum_rule
-        assert isinstance(rule, Ensemble)
-        return rule
+        return self.ensemble.optimum_rule
 
 
 def compare(
@@ -117,25 +95,14 @@ def compare(
         fitted()
         return rule
 
-    def evaluate(fit: Callable[[pd.DataFrame, pd.DataFrame], Ensemble | Baseline]) -> NestedResult:
-        result = nested_fit(fit, truth, candidates, particles=particles, folds=folds)
-        return replace(result, average_precision=honest_precision(result, truth, candidates))
+    def evaluate(fit: Callable[[pd.DataFrame, pd.DataFrame], R]) -> NestedResult[R]:
+        return nested_fit(fit, truth, candidates, particles=particles, folds=folds)
 
     ensemble = evaluate(tuned)
-    baselines = {}
+    baselines: dict[str, NestedResult[Ensemble | Baseline]] = {}
     for name, fit in BASELINES.items() if len(members) > 1 else ():
         baselines[name] = evaluate(partial(fit, particles=particles, members=members))
     residuals = {
         member: measure_residuals(truth, candidates[candidates["member"] == member], particles) for member in members
     }
     return Comparison(alone, baselines, ensemble, residuals), studies
-
-
-def honest_precision(result: NestedResult, truth: pd.DataFrame, candidates: pd.DataFrame) -> dict[str, float]:
-    """Return each species' average precision on held-out runs, each fused by the rule fitted without it."""
-    lists = []
-    for fold in result.folds:
-        rule = fold.rule
-        assert isinstance(rule, (Ensemble, Baseline))
-        lists.append(rule.apply(candidates[candidates["experiment"].isin(fold.fold.held_out)]))
-    return precision_by_fold(truth, lists, result.particles, [fold.fold for fold in result.folds])

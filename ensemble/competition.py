@@ -7,8 +7,6 @@ Nothing is suppressed: of two species that are equally likely both keep about ha
 beta = 4 asks for, and no candidate is removed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,8 +16,7 @@ from numpy.typing import NDArray
 
 from ensemble.calibration import DECIMALS, label_hits
 from ensemble.logistic import fit_logistic
-from ensemble.points import codes
-from evaluation.matching import DISTANCE, pairs_within, positions
+from evaluation.matching import DISTANCE, codes, pairs_within, positions
 from postproc.candidates import in_order
 from tomograms.particles import Particle
 
@@ -28,17 +25,17 @@ CONTENDER = 0.01
 CERTAIN = 0.999
 """Probability above which it weighs no more: what was calibrated on a hundred particles is not surer than that."""
 ALONE = (1.0, 0.0)
-"""Prior means of a contest's coefficients: a candidate's own odds, and nothing of its rivals'."""
+"""Prior means of the coefficients: a candidate's own odds, and nothing of its rivals'."""
 SPREAD = 0.35
 """Prior standard deviation of either."""
 LEAST = 0.01
 """Smallest coefficient of a candidate's own odds."""
 COEFFICIENT_DECIMALS = 6
-"""Contests are rounded, so that another machine's exp and log give the same tables."""
+"""Weights are rounded, so that another machine's exp and log give the same tables."""
 
 
 @dataclass(frozen=True)
-class Contest:
+class CompetitionWeights:
     """What one species makes of its rivals: how its own odds, and those of other species at the place, count.
 
     With odds o of a candidate and o_k of the likeliest candidate of every other species at its place, the score becomes
@@ -61,7 +58,9 @@ class Contest:
     intercept: float = 0.0
 
 
-def compete(table: pd.DataFrame, particles: Sequence[Particle], contests: Mapping[str, Contest]) -> pd.DataFrame:
+def compete(
+    table: pd.DataFrame, particles: Sequence[Particle], weights: Mapping[str, CompetitionWeights]
+) -> pd.DataFrame:
     """Return the candidates with what their species is likely to be, given what else was found there.
 
     Candidates of two species are at one place when they are not further apart than the mean of the two distances within
@@ -73,7 +72,7 @@ def compete(table: pd.DataFrame, particles: Sequence[Particle], contests: Mappin
         Candidates of one member, scores as probabilities.
     particles
         Every species; also those that are not scored (weight 0) compete. Candidates of others are left as they are.
-    contests
+    weights
         By species.
 
     Returns
@@ -85,14 +84,16 @@ def compete(table: pd.DataFrame, particles: Sequence[Particle], contests: Mappin
     score = table["score"].to_numpy(np.float64).copy()
     species = codes(table["particle_type"], [particle.name for particle in particles])
     for label, particle in enumerate(particles):
-        rows, contest = np.flatnonzero(species == label), contests[particle.name]
-        value = contest.own * own[rows] - contest.rivals * against[rows] + contest.intercept
+        rows, weight = np.flatnonzero(species == label), weights[particle.name]
+        value = weight.own * own[rows] - weight.rivals * against[rows] + weight.intercept
         score[rows] = np.exp(-np.logaddexp(0.0, -value))
     return in_order(table.assign(score=np.round(score, DECIMALS)))
 
 
-def fit_contests(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[Particle]) -> dict[str, Contest]:
-    """Return every species' contest, learned from which candidates are hits.
+def fit_competition(
+    truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[Particle]
+) -> dict[str, CompetitionWeights]:
+    """Return every species' weights, learned from which candidates are hits.
 
     Where two species are taken for each other (beta-galactosidase and thyroglobulin), a rival says as much as its odds
     or more; where they crowd without being confused, nothing. A normal prior about `ALONE` holds where few candidates
@@ -109,12 +110,12 @@ def fit_contests(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[P
     """
     own, against = _log_odds(table, particles)
     names = table["particle_type"].to_numpy(object)
-    contests = {}
+    weights = {}
     for particle in particles:
         rows = np.flatnonzero(names == particle.name)
         hit = label_hits(truth, table.iloc[rows].reset_index(drop=True), particle).label
         if not hit.any() or hit.all():
-            contests[particle.name] = Contest(*ALONE)
+            weights[particle.name] = CompetitionWeights(*ALONE)
             continue
         coefficients, intercept = fit_logistic(
             np.column_stack([own[rows], -against[rows]]),
@@ -124,8 +125,8 @@ def fit_contests(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[P
             least=np.array([LEAST, 0.0]),
         )
         values = np.round([*coefficients, intercept], COEFFICIENT_DECIMALS)
-        contests[particle.name] = Contest(*values.tolist())
-    return contests
+        weights[particle.name] = CompetitionWeights(*values.tolist())
+    return weights
 
 
 def _log_odds(

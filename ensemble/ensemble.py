@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
-from ensemble.competition import Contest, compete
-from ensemble.points import codes
-from evaluation import thresholds as thresholds_record
+from ensemble.competition import CompetitionWeights, compete
+from evaluation.matching import codes
 from evaluation.residuals import shift
 from evaluation.thresholds import apply_thresholds
+from evaluation.thresholds import from_record as thresholds_from_record
+from evaluation.thresholds import to_record as thresholds_to_record
 from tomograms.errors import InputError
 from tomograms.files import read_json
 from tomograms.particles import Particle, from_records, to_records
@@ -25,6 +26,53 @@ from tomograms.particles import Particle, from_records, to_records
 FILE = "ensemble.json"
 Scale = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Maps ``(n,)`` scores; a `Calibration` is one."""
+
+
+LIMITS = ("threshold", "swept_threshold", "theory_threshold")
+
+
+@dataclass(frozen=True)
+class SpeciesRule(FusionRule):
+    """All that was fitted for one species; its fields are those of ``ensemble.json``.
+
+    Attributes
+    ----------
+    weights, radius_fraction, variance
+        See `ensemble.clustering.FusionRule`.
+    calibration
+        Member -> calibration of its scores.
+    fused_calibration
+        Of the fused score.
+    contest
+        What the species makes of others at its place; ``None`` where they do not compete (see `ensemble.competition`).
+    threshold
+        Lowest fused, calibrated score that is reported; inf for none.
+    swept_threshold, theory_threshold
+        The threshold that the sweep found, and the one that theory demands; ``threshold`` lies between them (see
+        `fitting.fit_threshold`).
+    """
+
+    calibration: Mapping[str, Calibration]
+    fused_calibration: Calibration
+    contest: CompetitionWeights | None
+    threshold: float
+    swept_threshold: float
+    theory_threshold: float
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it for JSON, which knows no infinity."""
+        return {**asdict(self), **thresholds_to_record({name: getattr(self, name) for name in LIMITS})}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> SpeciesRule:
+        """Return the rule that `to_record` wrote, exactly."""
+        parsed = {
+            "calibration": {member: Calibration.from_record(own) for member, own in record["calibration"].items()},
+            "fused_calibration": Calibration.from_record(record["fused_calibration"]),
+            "contest": None if record["contest"] is None else CompetitionWeights(**record["contest"]),
+            **thresholds_from_record({name: record[name] for name in LIMITS}),
+        }
+        return cls(**{**record, **parsed})
 
 
 @dataclass(frozen=True)
@@ -39,32 +87,19 @@ class Ensemble:
         Every species.
     corrections
         Member -> what is taken from its x, y, z first, in Å (see `evaluation.residuals`).
-    calibrations
-        Species -> member -> calibration.
-    fusions
-        Species -> weights, radius and localisation variances.
-    fused
-        Species -> calibration of the fused score.
-    contests
-        Species -> what it makes of other species at its place; empty where they do not compete (see
-        `ensemble.competition`).
-    thresholds
-        Species -> lowest fused, calibrated score that is reported; inf for none.
-    swept, theory
-        Species -> the threshold that the sweep found, and the one that theory demands; ``thresholds`` lie between them
-        (see `fitting.fit_threshold`).
+    rules
+        By species.
     """
 
     members: tuple[str, ...]
     particles: tuple[Particle, ...]
     corrections: Mapping[str, tuple[float, float, float]]
-    calibrations: Mapping[str, Mapping[str, Calibration]]
-    fusions: Mapping[str, FusionRule]
-    fused: Mapping[str, Calibration]
-    contests: Mapping[str, Contest]
-    thresholds: Mapping[str, float]
-    swept: Mapping[str, float]
-    theory: Mapping[str, float]
+    rules: Mapping[str, SpeciesRule]
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Species -> lowest fused, calibrated score that is reported; inf for none."""
+        return {name: rule.threshold for name, rule in self.rules.items()}
 
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return all fused candidates with calibrated scores, in the total order.
@@ -81,59 +116,39 @@ class Ensemble:
             If a member has several models in one experiment.
         """
         _refuse_several_models(candidates)
-        weighed = weigh(shift(candidates, self.corrections), self.calibrations)
-        fused = rescore(fuse(weighed, self.particles, rules=self.fusions), self.fused)
-        return compete(fused, self.particles, self.contests) if self.contests else fused
+        calibrations = {name: rule.calibration for name, rule in self.rules.items()}
+        weighed = weigh(shift(candidates, self.corrections), calibrations)
+        fused = fuse(weighed, self.particles, rules=self.rules)
+        scored = rescore(fused, {name: rule.fused_calibration for name, rule in self.rules.items()})
+        contests = {name: rule.contest for name, rule in self.rules.items() if rule.contest is not None}
+        return compete(scored, self.particles, contests) if contests else scored
 
     def predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return the fused candidates that reach their species' threshold; see `apply`."""
         return apply_thresholds(self.apply(candidates), self.thresholds)
 
-    __call__ = predict
-
     def dropped(self, particle_type: str) -> tuple[str, ...]:
         """Return the members that take no part in a species."""
-        weights = self.fusions[particle_type].weights
+        weights = self.rules[particle_type].weights
         return tuple(member for member in self.members if not weights[member] > 0)
 
     def to_record(self) -> dict[str, Any]:
         """Return it for JSON."""
-        limits, swept = (thresholds_record.to_record(limits) for limits in (self.thresholds, self.swept))
         return {
             "members": list(self.members),
             "particles": to_records(self.particles),
             "corrections": {member: list(correction) for member, correction in self.corrections.items()},
-            "rules": {
-                name: {
-                    "weights": dict(fusion.weights),
-                    "radius_fraction": fusion.radius_fraction,
-                    "variance": dict(fusion.variance),
-                    "calibration": {m: c.to_record() for m, c in self.calibrations[name].items()},
-                    "fused_calibration": self.fused[name].to_record(),
-                    "contest": asdict(self.contests[name]) if self.contests else None,
-                    "threshold": limits[name],
-                    "swept_threshold": swept[name],
-                    "theory_threshold": self.theory[name],
-                }
-                for name, fusion in self.fusions.items()
-            },
+            "rules": {name: rule.to_record() for name, rule in self.rules.items()},
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Ensemble:
         """Return the ensemble that `to_record` wrote, exactly."""
-        rules = record["rules"]
         return cls(
             tuple(record["members"]),
             from_records(record["particles"]),
             {member: (float(x), float(y), float(z)) for member, (x, y, z) in record["corrections"].items()},
-            {n: {m: Calibration.from_record(c) for m, c in r["calibration"].items()} for n, r in rules.items()},
-            {n: FusionRule(r["weights"], float(r["radius_fraction"]), r["variance"]) for n, r in rules.items()},
-            {n: Calibration.from_record(r["fused_calibration"]) for n, r in rules.items()},
-            {n: Contest(**r["contest"]) for n, r in rules.items() if r["contest"] is not None},
-            thresholds_record.from_record({n: r["threshold"] for n, r in rules.items()}),
-            thresholds_record.from_record({n: r["swept_threshold"] for n, r in rules.items()}),
-            {n: float(r["theory_threshold"]) for n, r in rules.items()},
+            {name: SpeciesRule.from_record(rule) for name, rule in record["rules"].items()},
         )
 
 

@@ -1,29 +1,24 @@
 """Fitting an ensemble to truth and out-of-fold candidates: offsets, calibration, weights, radii, thresholds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from optuna.study import Study
 
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
-from ensemble.competition import Contest, compete, fit_contests
-from ensemble.ensemble import Ensemble, rescore, weigh
-from ensemble.points import codes, to_points
+from ensemble.competition import CompetitionWeights, compete, fit_competition
+from ensemble.ensemble import Ensemble, SpeciesRule, rescore, weigh
+from ensemble.points import to_points
 from ensemble.tuning import Tuning, equal_rule, tune
-from ensemble.tuning_problem import Landscape
-from evaluation.matching import positions
-from evaluation.metric import BETA
+from ensemble.tuning_problem import TuningProblem
+from evaluation.counts import BETA
+from evaluation.matching import codes, positions
 from evaluation.residuals import measure_residuals, shift
 from evaluation.thresholds import Curve, best_threshold, sweep
 from postproc.candidates import in_order
 from tomograms.particles import Particle
-
-if TYPE_CHECKING:
-    from optuna.study import Study
 
 
 def fit_ensemble(
@@ -69,21 +64,29 @@ def fit_ensemble(
             fusions[particle.name] = equal_rule(names, variance)
             continue
         rows = weigh(candidates, {particle.name: calibrations[particle.name]})
-        fusions[particle.name], study = tune(make_landscape(truth, rows, particle, variance), names, tuning)
+        fusions[particle.name], study = tune(tuning_problem(truth, rows, particle, variance), names, tuning)
         if study is not None and studies is not None:
             studies[particle.name] = study
     fused = fuse(weigh(candidates, calibrations), particles, rules=fusions)
     second = {particle.name: _calibration(truth, fused, particle) for particle in particles}
     scored = rescore(fused, second)
-    contests: dict[str, Contest] = {}
+    contests: dict[str, CompetitionWeights] = {}
     if competing:
-        contests = fit_contests(truth, scored, particles)
+        contests = fit_competition(truth, scored, particles)
         scored = compete(scored, particles, contests)
-    cuts = {particle.name: fit_threshold(sweep(truth, scored, particle)) for particle in particles}
-    used, swept, theory = ({name: cut[part] for name, cut in cuts.items()} for part in range(3))
-    return Ensemble(
-        tuple(names), tuple(particles), corrections, calibrations, fusions, second, contests, used, swept, theory
-    )
+    rules = {}
+    for particle in particles:
+        name, fusion = particle.name, fusions[particle.name]
+        rules[name] = SpeciesRule(
+            fusion.weights,
+            fusion.radius_fraction,
+            fusion.variance,
+            calibrations[name],
+            second[name],
+            contests.get(name),
+            *fit_threshold(sweep(truth, scored, particle)),
+        )
+    return Ensemble(tuple(names), tuple(particles), corrections, rules)
 
 
 def fit_threshold(curve: Curve) -> tuple[float, float, float]:
@@ -122,13 +125,13 @@ def measure(
     return calibrations, variance
 
 
-def make_landscape(
+def tuning_problem(
     truth: pd.DataFrame, weighed: pd.DataFrame, particle: Particle, variance: dict[str, float]
-) -> Landscape:
+) -> TuningProblem:
     """Return the tuning problem of one species, from candidates with evidence; ``variance`` names the members."""
     experiments = sorted(truth["experiment"].unique())
     own = truth[truth["particle_type"] == particle.name]
-    return Landscape(
+    return TuningProblem(
         particle,
         to_points(weighed, members=list(variance), experiments=experiments),
         positions(own),

@@ -1,9 +1,8 @@
 """Logistic regression with bounds and a stated prior: what stacking and competition are learned with."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 TOLERANCE = 1e-12
 """Relative change of the loss at which the search ends."""
@@ -36,8 +35,6 @@ def fit_logistic(
     least
         ``(k,)`` lower bounds of the coefficients.
     """
-    from scipy.optimize import minimize
-
     target, width = smoothed_targets(hit), len(prior)
 
     def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.matching import positions
+from evaluation.matching import codes, positions
 from postproc.candidates import COLUMNS, total_order
 
 
@@ -51,13 +51,6 @@ class Points:
         x, y, z = self.position.T
         order = total_order(self.experiment, self.score, [z, y, x, self.member])
         return self[order]
-
-
-def codes(names: pd.Series, known: Sequence[str]) -> NDArray[np.int64]:
-    """Return each name's index in ``known``, -1 where it is not there."""
-    position = {name: index for index, name in enumerate(known)}
-    code, uniques = pd.factorize(names.to_numpy(object))
-    return np.array([position.get(name, -1) for name in uniques] + [-1], np.int64)[code]
 
 
 def coded(table: pd.DataFrame, *, members: Sequence[str], experiments: Sequence[str]) -> Points:

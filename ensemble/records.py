@@ -1,10 +1,7 @@
 """``ensemble.json``: the ensemble, every fold's own, what they scored and on which files; and the replay of it."""
 
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -14,13 +11,12 @@ from ensemble.clustering import average_models
 from ensemble.comparison import TUNED, Comparison
 from ensemble.ensemble import FILE, Ensemble
 from ensemble.tuning import Tuning
-from evaluation.intervals import Interval
-from evaluation.metric import count, pool, score
+from evaluation.counts import count, pool, score
 from evaluation.records import result_to_record
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
 from tomograms.errors import InputError
-from tomograms.files import read_json
+from tomograms.files import read_json, sha256
 from tomograms.versions import commit, versions
 
 
@@ -33,27 +29,21 @@ def gather(run: RunDirectory, added: Iterable[str]) -> pd.DataFrame:
         If a training has not finished, or a file is missing or damaged.
     """
     own = average_models(run.candidates(), run.particles, len(run.seeds))
-    return concatenate([own, *(load_added(run, member, held_out(run)) for member in added)])
-
-
-def held_out(run: RunDirectory) -> list[str]:
-    """Return every run that some fold holds out."""
-    return [name for fold in run.folds for name in fold.held_out]
+    return concatenate([own, *(load_added(run, member, run.record.held_out) for member in added)])
 
 
 def to_record(comparison: Comparison, run: RunDirectory, *, tuning: Tuning, added: Sequence[str]) -> dict[str, Any]:
     """Return the content of ``ensemble.json``."""
-    nested_rules = []
-    for fold in comparison.ensemble.folds:
-        assert isinstance(fold.rule, Ensemble)
-        nested_rules.append({"held_out": list(fold.fold.held_out), "ensemble": fold.rule.to_record()})
     return {
-        "simulated": bool(run.record.get("simulated", False)),
+        "simulated": run.record.simulated,
         "ensemble": comparison.rule.to_record(),
-        "folds": nested_rules,
+        "folds": [
+            {"held_out": list(fold.fold.held_out), "ensemble": fold.rule.to_record()}
+            for fold in comparison.ensemble.folds
+        ],
         "scores": {name: result_to_record(result) for name, result in comparison.results.items()},
         "best_member": comparison.best_member,
-        "minus_best_member": {name: _interval(comparison.difference(name)) for name in comparison.results},
+        "minus_best_member": {name: asdict(comparison.difference(name)) for name in comparison.results},
         "added": list(added),
         "tuning": {"trials": tuning.trials, "seed": tuning.seed},
         "files": fingerprints(run, added),
@@ -67,7 +57,7 @@ def fingerprints(run: RunDirectory, added: Iterable[str]) -> dict[str, str]:
     files = [run.path / "truth.csv"]
     files += [job / "candidates.parquet" for member in run.members for job in run.jobs(member)]
     files += [added_path(run, member) for member in added]
-    return {file.relative_to(run.path).as_posix(): _sha256(file) for file in files}
+    return {file.relative_to(run.path).as_posix(): sha256(file) for file in files}
 
 
 def replay(run: RunDirectory) -> tuple[float, float]:
@@ -106,20 +96,3 @@ def check_replay(run: RunDirectory) -> None:
     replayed = replay(run)
     if replayed != (recorded["optimum"], recorded["nested"]):
         raise RuntimeError(f"{run.path / FILE}: expected {recorded['optimum'], recorded['nested']}, but got {replayed}")
-
-
-def _interval(interval: Interval) -> dict[str, float]:
-    return {
-        "estimate": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
-        "deviation": interval.deviation,
-        "resamplings": interval.resamplings,
-    }
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None

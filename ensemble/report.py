@@ -1,13 +1,12 @@
 """The report of a build as rich tables and plain sentences: pure functions of a `Comparison`."""
 
-from __future__ import annotations
-
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ensemble.comparison import TUNED, Comparison
+from ensemble.ensemble import LIMITS
 from evaluation.intervals import Interval, score_interval
 from evaluation.report import empty_table
 
@@ -68,7 +67,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
     table = empty_table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
-        fusion = rule.fusions[name]
+        fusion = rule.rules[name]
         total = sum(fusion.weights.values())
         table.add_row(
             name,
@@ -76,7 +75,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
             f"{alone.score.by_type[name]:.3f}",
             f"{result.average_precision[name]:.3f}",
             f"{alone.average_precision[name]:.3f}",
-            *(_figure(value) for value in (rule.thresholds[name], rule.swept[name], rule.theory[name])),
+            *(_figure(getattr(fusion, limit)) for limit in LIMITS),
             *(f"{fusion.weights[m] / total:.2f}" if fusion.weights[m] else "dropped" for m in rule.members),
             f"{fusion.radius_fraction * particle.radius:.0f} Å" if len(fusion.active) > 1 else "-",
         )
@@ -166,5 +165,4 @@ def _figure(value: float) -> str:
 
 
 def _range(interval: Interval, form: str) -> str:
-
     return f"{interval.low:{form}} to {interval.high:{form}}"

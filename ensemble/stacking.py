@@ -5,8 +5,6 @@ of hits on the members' evidence finds what each one adds to the others; a prior
 a handful of particles cannot tear them apart.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 from numpy.typing import NDArray
+from optuna.study import Study
+from optuna.trial import Trial
 
 from ensemble.clustering import FusionRule
 from ensemble.stacking import stacked_weights
-from ensemble.tuning_problem import Landscape, Sweep
-
-if TYPE_CHECKING:
-    from optuna.study import Study
-    from optuna.trial import Trial
+from ensemble.tuning_problem import Sweep, TuningProblem
 
 LEVELS = (0.0, 0.25, 0.5, 1.0)
 """Factors on the stacked weights that are tried: only ratios count, so halving steps, and 0 drops the member."""
@@ -108,15 +106,15 @@ def grid(members: Sequence[str]) -> list[dict[str, float]]:
     return [{**{f"weight_{m}": v for m, v in zip(members, w, strict=True)}, "radius": f} for w, f in points]
 
 
-def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[FusionRule, Study | None]:
+def tune(problem: TuningProblem, members: Sequence[str], tuning: Tuning) -> tuple[FusionRule, Study | None]:
     """Return the best rule of one species, and the study that found it.
 
     Parameters
     ----------
-    landscape
+    problem
         The tuning runs.
     members
-        Sorted names, as ``landscape.points.member`` numbers them.
+        Sorted names, as ``problem.points.member`` numbers them.
     tuning
         How much is tried.
 
@@ -125,14 +123,12 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
     tuple
         Equal weights, the default radius and no study where the tuning runs have no true particle or no candidate.
     """
-    variance = {member: float(v) for member, v in zip(members, landscape.variance, strict=True)}
-    if not len(landscape.points) or not len(landscape.truth_position):
+    variance = {member: float(v) for member, v in zip(members, problem.variance, strict=True)}
+    if not len(problem.points) or not len(problem.truth_position):
         return equal_rule(members, variance), None
-    import optuna
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    base = stacked_weights(*landscape.findings(DEFAULT_FRACTION))
-    objective = Objective.of(landscape.sweep(base, DEFAULT_FRACTION))
+    base = stacked_weights(*problem.findings(DEFAULT_FRACTION))
+    objective = Objective.of(problem.sweep(base, DEFAULT_FRACTION))
     known: dict[tuple[float, ...], float] = {}
 
     def scaled(levels: Sequence[float]) -> NDArray[np.float64]:
@@ -148,7 +144,7 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
         key = (*weight, fraction if np.count_nonzero(weight) > 1 else DEFAULT_FRACTION)
         if key not in known:
             is_default = bool((weight == base).all()) and key[-1] == DEFAULT_FRACTION
-            known[key] = objective(landscape.sweep(weight, key[-1]), is_default=is_default)
+            known[key] = objective(problem.sweep(weight, key[-1]), is_default=is_default)
         return known[key]
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=tuning.seed))
@@ -160,32 +156,3 @@ def tune(landscape: Landscape, members: Sequence[str], tuning: Tuning) -> tuple[
     best = study.best_trial.params
     weights = dict(zip(members, scaled([best[f"weight_{member}"] for member in members]).tolist(), strict=True))
     return FusionRule(weights, float(best["radius"]), variance), study
-
-
-def store_studies(studies: Mapping[str, Study], storage: str, prefix: str) -> None:
-    """Write studies to a database, replacing those of the same name: ``prefix/SPECIES``.
-
-    Parameters
-    ----------
-    studies
-        By species.
-    storage
-        Any database URL that Optuna knows.
-    prefix
-        The run's name.
-    """
-    import optuna
-    from sqlalchemy import event
-
-    database = optuna.storages.RDBStorage(storage)
-    if database.engine.dialect.name == "sqlite":
-        # One write to disk a statement is most of the time; the database can be made again from the run.
-        event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-        database.engine.dispose()
-    existing = {summary.study_name for summary in optuna.get_all_study_summaries(database)}
-    for species, study in studies.items():
-        name = f"{prefix}/{species}"
-        if name in existing:
-            optuna.delete_study(study_name=name, storage=database)
-        optuna.create_study(study_name=name, storage=database, direction="maximize").add_trials(study.trials)
-    database.engine.dispose()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ensemble.calibration import first_hits
 from ensemble.clustering import cluster, merge
 from ensemble.points import Points
+from evaluation.counts import f_beta
 from evaluation.matching import DISTANCE, pairs_within
-from evaluation.metric import BETA
 from tomograms.particles import Particle
 
 
@@ -44,11 +44,11 @@ class Sweep:
         """Return F-beta at each threshold with every experiment counted as often as ``multiplicity`` says."""
         hit, predicted = multiplicity @ self.hit, multiplicity @ self.predicted
         truth = (multiplicity @ self.truth)[:, None]
-        return (1 + BETA**2) * hit / np.maximum(predicted + BETA**2 * truth, 1)
+        return f_beta(hit, predicted, truth)
 
 
 @dataclass(frozen=True)
-class Landscape:
+class TuningProblem:
     """Candidates and truth of one species.
 
     Attributes

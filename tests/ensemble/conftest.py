@@ -3,11 +3,13 @@
 import pytest
 
 from ensemble.ensemble import weigh
-from ensemble.fitting import make_landscape, measure
+from ensemble.fitting import measure, tuning_problem
 from ensemble.tuning import Tuning
-from evaluation.run_directory import create_run, folds_to_records, to_records
+from evaluation.run_directory import create_run
+from evaluation.run_record import RunRecord
 from postproc.candidates import write_candidates
 from tests.ensemble.synthetic import PAIR, Quality, folds_of, make_data
+from tomograms.dataset import DataRecord
 
 QUICK = Tuning(trials=12)
 TWO = {
@@ -19,15 +21,8 @@ TWO = {
 def write_run(path, members, truth, candidates, *, seeds=(0,), particles=PAIR):
     """Write a run as `evaluation.cv` leaves it; with several seeds every seed has the same candidates."""
     folds = folds_of(sorted(truth["experiment"].unique()))
-    record = {
-        "data": {},
-        "data_hash": "",
-        "simulated": True,
-        "particles": to_records(particles),
-        "folds": folds_to_records(folds),
-        "members": {member: {} for member in members},
-        "seeds": list(seeds),
-    }
+    data = DataRecord(None, "denoised", None, None, None)
+    record = RunRecord(data, "", particles, folds, {member: {} for member in members}, tuple(seeds), simulated=True)
     run = create_run(path, record, truth)
     for fold in folds:
         for member in members:
@@ -52,9 +47,9 @@ def run(tmp_path, data):
 
 @pytest.fixture(scope="session")
 def problem(data):
-    """The hard species' truth, weighed candidates, variances and landscape."""
+    """The hard species' truth, weighed candidates, variances and problem."""
     hard = PAIR[1]
     truth, candidates = data
     calibrations, variance = measure(truth, candidates, hard, ["unet", "yolo"])
     weighed = weigh(candidates, {hard.name: calibrations})
-    return truth, weighed, variance, make_landscape(truth, weighed, hard, variance)
+    return truth, weighed, variance, tuning_problem(truth, weighed, hard, variance)

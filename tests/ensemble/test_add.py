@@ -62,7 +62,10 @@ def test_kept_rows_are_read_again_by_experiment(csv, run):
         (("TS_1", "easy", 1, "", 1, 1), "line 6: expected a finite number for y"),
         (("TS_1", "easy", 1, 1, 1, "inf"), "line 6: expected a finite number for score"),
         (("TS_1", "easy", 1, 1, "deep", 1), "line 6: expected a finite number for z, but got 'deep'"),
-        (("TS_0", "easy", 10, 20, 30, 1), "line 6: expected each position of a species once"),
+        (
+            ("TS_0", "easy", 10, 20, 30, 1),
+            "line 6: expected each position of a species once, but got ['TS_0', 'easy', 10.0, 20.0, 30.0]",
+        ),
     ],
 )
 def test_bad_row_is_one_line_that_names_it(csv, row, message):
@@ -70,6 +73,17 @@ def test_bad_row_is_one_line_that_names_it(csv, row, message):
     with pytest.raises(InputError) as error:
         read(path)
     assert str(error.value).startswith(f"{path}: {message}") and "\n" not in str(error.value)
+
+
+def test_a_blank_line_does_not_shift_the_number_that_is_reported(csv):
+    path = csv([*ROWS, ("TS_1", "odd", 1, 1, 1, 1)])
+    path.write_text(path.read_text(encoding="utf-8").replace("\n", "\n\n", 2), encoding="utf-8")
+    with pytest.raises(InputError, match="line 8: expected a particle_type among easy, hard, but got 'odd'"):
+        read(path)
+
+
+def test_a_run_called_na_is_a_run(csv):
+    assert read(csv([*ROWS, ("NA", "easy", 1, 1, 1, 1)]))["experiment"].tolist()[0] == "NA"
 
 
 def test_missing_runs_columns_and_files_are_named(csv, tmp_path):

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.baselines import Rank, suppress
+from ensemble.baselines import Rank, suppress_near
 from postproc.candidates import concatenate, empty_candidates, make_candidates
 from tomograms.particles import Particle
 
 BALL = Particle("ball", 1, 10.0, 1.0)
+MEMBERS = ("a", "b")
 
 
 @settings(deadline=None, max_examples=40)
@@ -22,7 +23,7 @@ def test_suppression_equals_the_sequence(rows):
     for row in table[["x", "y", "z"]].to_numpy():
         if all(np.linalg.norm(row - other) > 5.0 for other in kept):
             kept.append(row)
-    found = suppress(table, [BALL])
+    found = suppress_near(table, [BALL], MEMBERS)
     np.testing.assert_array_equal(found[["x", "y", "z"]].to_numpy(), np.array(kept).reshape(-1, 3))
 
 
@@ -37,8 +38,8 @@ def test_suppression_is_per_species_and_experiment():
             ("TS_2", "ball", 0.6, "b"),
         )
     ]
-    assert sorted(suppress(concatenate(tables), [BALL, rod])["score"]) == [0.6, 0.7, 0.9]
-    assert len(suppress(empty_candidates(), [BALL])) == 0
+    assert sorted(suppress_near(concatenate(tables), [BALL, rod], MEMBERS)["score"]) == [0.6, 0.7, 0.9]
+    assert len(suppress_near(empty_candidates(), [BALL], MEMBERS)) == 0
 
 
 def test_rank_is_the_share_of_scores_that_are_not_higher():

@@ -9,11 +9,12 @@ import optuna
 import pandas as pd
 import pytest
 
-from ensemble.build import main, store
+from ensemble.build import main
 from ensemble.clustering import average_models
 from ensemble.ensemble import load_ensemble
-from ensemble.records import check_replay, gather, held_out, replay
-from evaluation.metric import count, pool, score
+from ensemble.records import check_replay, gather, replay
+from ensemble.studies import store
+from evaluation.counts import count, pool, score
 from evaluation.run_directory import open_run
 from postproc.candidates import typed, write_candidates
 from tests.ensemble.conftest import TWO, write_run
@@ -58,7 +59,7 @@ def test_file_holds_what_was_fitted_and_to_what(built):
     rule = record["ensemble"]["rules"]["hard"]
     assert {"weights", "radius_fraction", "variance", "calibration", "fused_calibration", "threshold"} <= set(rule)
     assert rule["contest"]["own"] > 0 and rule["contest"]["rivals"] >= 0
-    assert [fold["held_out"] for fold in record["folds"]] == [[name] for name in held_out(run)]
+    assert [fold["held_out"] for fold in record["folds"]] == [[name] for name in run.record.held_out]
     assert set(record["scores"]) == {
         *("unet", "yolo", "equal weights", "no competition", "mean probability", "suppression", "rank average"),
         "ensemble",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.competition import ALONE, CERTAIN, CONTENDER, Contest, compete, fit_contests
+from ensemble.competition import ALONE, CERTAIN, CONTENDER, CompetitionWeights, compete, fit_competition
 from postproc.candidates import COLUMNS, concatenate, empty_candidates, in_order, make_candidates
 from tomograms.particles import Particle
 
@@ -14,7 +14,7 @@ BALL = Particle("ball", 1, 10.0, 1.0)
 ROD = Particle("rod", 2, 30.0, 0.0)  # not scored, but it competes
 SHELL = Particle("shell", 3, 20.0, 2.0)
 SPECIES = (BALL, ROD, SHELL)
-SHARE = {particle.name: Contest() for particle in SPECIES}
+SHARE = {particle.name: CompetitionWeights() for particle in SPECIES}
 
 
 def one(species, x, score, experiment="TS"):
@@ -122,7 +122,11 @@ def test_nothing_in_nothing_out():
 
 def test_contest_is_the_stated_formula():
     table = concatenate([one("ball", 0, 0.5), one("rod", 0, 0.75), one("shell", 500, 0.9)])
-    contests = {**SHARE, "ball": Contest(own=2.0, rivals=0.5, intercept=-1.0), "shell": Contest(own=2.0)}
+    contests = {
+        **SHARE,
+        "ball": CompetitionWeights(own=2.0, rivals=0.5, intercept=-1.0),
+        "shell": CompetitionWeights(own=2.0),
+    }
     result = compete(table, SPECIES, contests).set_index("particle_type")["score"]
     value = 2.0 * np.log(1.0) - 0.5 * np.log(1 + 3) - 1.0
     assert result["ball"] == pytest.approx(1 / (1 + np.exp(-value)))
@@ -144,20 +148,20 @@ def crowd(confused, count=60):
 
 
 def test_rivals_that_are_always_right_count_more_than_those_that_say_nothing():
-    learned = {confused: fit_contests(*crowd(confused), SPECIES)["ball"] for confused in (False, True)}
+    learned = {confused: fit_competition(*crowd(confused), SPECIES)["ball"] for confused in (False, True)}
     assert learned[False].rivals < 0.3 < 1.0 < learned[True].rivals
 
 
 def test_where_nothing_was_learned_each_species_keeps_to_itself():
     truth, found = crowd(confused=True)
-    contests = fit_contests(truth, found, SPECIES)
-    assert contests["shell"] == Contest(*ALONE)
-    nothing = fit_contests(truth.iloc[:0], found, SPECIES)
-    assert nothing == {particle.name: Contest(*ALONE) for particle in SPECIES}
+    contests = fit_competition(truth, found, SPECIES)
+    assert contests["shell"] == CompetitionWeights(*ALONE)
+    nothing = fit_competition(truth.iloc[:0], found, SPECIES)
+    assert nothing == {particle.name: CompetitionWeights(*ALONE) for particle in SPECIES}
     pd.testing.assert_frame_equal(compete(found, SPECIES, nothing), in_order(found))
 
 
 @pytest.mark.parametrize("confused", [False, True])
 def test_contests_do_not_depend_on_the_order_of_species(confused):
     truth, found = crowd(confused)
-    assert fit_contests(truth, found, SPECIES) == fit_contests(truth, found, SPECIES[::-1])
+    assert fit_competition(truth, found, SPECIES) == fit_competition(truth, found, SPECIES[::-1])

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.baselines import BASELINES
 from ensemble.calibration import label_hits
-from ensemble.comparison import BASELINES, TUNED, compare
-from ensemble.ensemble import Ensemble, load_ensemble
+from ensemble.comparison import TUNED, compare
+from ensemble.ensemble import LIMITS, Ensemble, load_ensemble
 from ensemble.fitting import fit_ensemble
 from evaluation.nested import nested, nested_fit
 from postproc.candidates import COLUMNS, concatenate, empty_candidates, in_order, make_candidates
@@ -104,7 +105,7 @@ def test_threshold_lies_between_the_swept_one_and_theory(built):
     comparison, _ = built
     rule = comparison.rule
     for particle in PAIR:
-        used, swept, theory = (limits[particle.name] for limits in (rule.thresholds, rule.swept, rule.theory))
+        used, swept, theory = (getattr(rule.rules[particle.name], limit) for limit in LIMITS)
         assert np.log(used / (1 - used)) == pytest.approx(
             (np.log(swept / (1 - swept)) + np.log(theory / (1 - theory))) / 2
         )
@@ -171,14 +172,18 @@ def test_without_competition_nothing_is_contested(data):
     members = sorted(candidates["member"].unique())
     apart = fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=None, competing=False)
     together = fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=None)
-    assert not apart.contests and set(together.contests) == {particle.name for particle in PAIR}
-    assert apart.fused == together.fused  # competition comes after it
+    assert not any(rule.contest for rule in apart.rules.values()) and all(
+        rule.contest for rule in together.rules.values()
+    )
+    for name, rule in apart.rules.items():
+        assert rule.fused_calibration == together.rules[name].fused_calibration  # competition comes after it
     assert Ensemble.from_record(apart.to_record()) == apart
     pd.testing.assert_frame_equal(apart.apply(candidates), rescored_only(together, candidates))
 
 
 def rescored_only(ensemble, candidates):
-    return replace(ensemble, contests={}).apply(candidates)
+    rules = {name: replace(rule, contest=None) for name, rule in ensemble.rules.items()}
+    return replace(ensemble, rules=rules).apply(candidates)
 
 
 def test_a_likelier_species_at_the_same_place_counts_where_it_was_seen_to_be_right(data, fitted):

@@ -82,9 +82,9 @@ def test_nothing_to_learn_gives_equal_weights():
 
 
 def test_findings_are_the_clusters_and_hits_of_equal_fusion(problem):
-    truth, weighed, variance, landscape = problem
+    truth, weighed, variance, problem = problem
     hard = PAIR[1]
-    evidence, hit = landscape.findings(DEFAULT_FRACTION)
+    evidence, hit = problem.findings(DEFAULT_FRACTION)
     rule = FusionRule(dict.fromkeys(variance, 1.0), DEFAULT_FRACTION, variance)
     table = fuse(weighed, [hard], rules={hard.name: rule})
     assert len(evidence) == len(table) and int(hit.sum()) == int(label_hits(truth, table, hard).label.sum())

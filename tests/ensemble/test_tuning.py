@@ -8,6 +8,7 @@ import pytest
 
 from ensemble.points import Points
 from ensemble.stacking import stacked_weights
+from ensemble.studies import store_studies
 from ensemble.tuning import (
     CAUTION,
     DEFAULT_FRACTION,
@@ -16,10 +17,9 @@ from ensemble.tuning import (
     Tuning,
     equal_rule,
     grid,
-    store_studies,
     tune,
 )
-from ensemble.tuning_problem import Landscape
+from ensemble.tuning_problem import TuningProblem
 from tests.ensemble.synthetic import PAIR
 
 HARD = PAIR[1]
@@ -34,25 +34,25 @@ def test_grid_holds_each_rule_once_and_the_default_first():
 
 
 def test_best_trial_is_the_best_of_the_grid(problem):
-    *_, landscape = problem
-    rule, study = tune(landscape, ["unet", "yolo"], Tuning(trials=100))
-    base = stacked_weights(*landscape.findings(DEFAULT_FRACTION))
-    objective = Objective.of(landscape.sweep(base, DEFAULT_FRACTION))
+    *_, problem = problem
+    rule, study = tune(problem, ["unet", "yolo"], Tuning(trials=100))
+    base = stacked_weights(*problem.findings(DEFAULT_FRACTION))
+    objective = Objective.of(problem.sweep(base, DEFAULT_FRACTION))
     factors = [(np.array([p["weight_unet"], p["weight_yolo"]]), p["radius"]) for p in grid(["unet", "yolo"])]
     values = [
-        objective(landscape.sweep(base * factor, radius), is_default=not number)
+        objective(problem.sweep(base * factor, radius), is_default=not number)
         for number, (factor, radius) in enumerate(factors)
     ]
     assert len(study.trials) == len(values) and study.best_value == max(values)
     weight = np.array([rule.weights["unet"], rule.weights["yolo"]])
     is_default = bool((weight == base).all()) and rule.radius_fraction == DEFAULT_FRACTION
-    assert objective(landscape.sweep(weight, rule.radius_fraction), is_default=is_default) == study.best_value
+    assert objective(problem.sweep(weight, rule.radius_fraction), is_default=is_default) == study.best_value
 
 
 def test_objective_is_the_stated_formula(problem):
-    *_, landscape = problem
+    *_, problem = problem
     weight = np.array([1.0, 0.25])
-    default, other = landscape.sweep(np.ones(2), DEFAULT_FRACTION), landscape.sweep(weight, 0.9)
+    default, other = problem.sweep(np.ones(2), DEFAULT_FRACTION), problem.sweep(weight, 0.9)
 
     def best(trial, runs):
         hit, kept = trial.hit[runs].sum(axis=0), trial.predicted[runs].sum(axis=0)
@@ -67,8 +67,8 @@ def test_objective_is_the_stated_formula(problem):
 
 
 def test_a_gain_of_a_single_particle_is_luck(problem):
-    *_, landscape = problem
-    default = landscape.sweep(np.ones(2), DEFAULT_FRACTION)
+    *_, problem = problem
+    default = problem.sweep(np.ones(2), DEFAULT_FRACTION)
     objective = Objective.of(default)
     everywhere = replace(default, hit=default.hit + (np.arange(7) == 0)[:, None])
     assert objective(everywhere, is_default=False) < objective(default, is_default=True)
@@ -77,8 +77,8 @@ def test_a_gain_of_a_single_particle_is_luck(problem):
 
 
 def test_tpe_proposes_where_the_grid_is_larger(problem):
-    *_, landscape = problem
-    first, second = (tune(landscape, ["unet", "yolo"], Tuning(trials=15, seed=3)) for _ in range(2))
+    *_, problem = problem
+    first, second = (tune(problem, ["unet", "yolo"], Tuning(trials=15, seed=3)) for _ in range(2))
     assert len(first[1].trials) == 15
     assert first[0] == second[0]  # the same seed, the same rule
     assert first[1].best_value >= first[1].trials[0].value  # the default comes first
@@ -92,22 +92,22 @@ def test_member_that_only_harms_is_dropped():
     good = Points(truth, np.linspace(4, 5, 140), np.zeros(140, int), runs)
     bad = Points(false, np.full(700, 90.0), np.ones(700, int), np.repeat(np.arange(7), 100))
     both = Points(*(np.concatenate([getattr(good, f), getattr(bad, f)]) for f in vars(good))).ordered()
-    landscape = Landscape(HARD, both, truth, runs, 7, np.ones(2))
-    rule, _ = tune(landscape, ["bad", "good"][::-1], Tuning())
+    problem = TuningProblem(HARD, both, truth, runs, 7, np.ones(2))
+    rule, _ = tune(problem, ["bad", "good"][::-1], Tuning())
     assert rule.weights == {"good": 1.0, "bad": 0.0}
 
 
 def test_nothing_to_tune_gives_the_default_and_no_study():
     none = np.empty(0, int)
-    landscape = Landscape(
+    problem = TuningProblem(
         HARD, Points(np.empty((0, 3)), np.empty(0), none, none), np.empty((0, 3)), none, 7, np.ones(2)
     )
-    assert tune(landscape, ["a", "b"], Tuning()) == (equal_rule(["a", "b"], {"a": 1.0, "b": 1.0}), None)
+    assert tune(problem, ["a", "b"], Tuning()) == (equal_rule(["a", "b"], {"a": 1.0, "b": 1.0}), None)
 
 
 def test_stored_studies_are_read_again_and_replaced(problem, tmp_path):
-    *_, landscape = problem
-    _, study = tune(landscape, ["unet", "yolo"], Tuning(trials=8))
+    *_, problem = problem
+    _, study = tune(problem, ["unet", "yolo"], Tuning(trials=8))
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     for _ in range(2):
         store_studies({"hard": study}, url, "made-up")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ensemble.clustering import FusionRule, fuse
-from ensemble.fitting import make_landscape
-from evaluation.metric import count
+from ensemble.fitting import tuning_problem
+from evaluation.counts import count
 from evaluation.thresholds import apply_thresholds, best_threshold, sweep
 from tests.ensemble.synthetic import PAIR
 
@@ -14,10 +14,10 @@ HARD = PAIR[1]
 
 @pytest.mark.parametrize(("weights", "fraction"), [((1.0, 1.0), 0.6), ((1.0, 0.25), 0.9), ((0.0, 1.0), 0.3)])
 def test_trial_equals_the_whole_way(problem, weights, fraction):
-    truth, weighed, variance, landscape = problem
+    truth, weighed, variance, problem = problem
     rule = FusionRule(dict(zip(("unet", "yolo"), weights, strict=True)), fraction, variance)
     table = fuse(weighed, [HARD], rules={HARD.name: rule})
-    trial = landscape.sweep(np.array(weights), fraction)
+    trial = problem.sweep(np.array(weights), fraction)
     curve = sweep(truth, table, HARD)
     every = np.ones((1, len(trial.truth)))
     assert trial.f_beta(every).max() == pytest.approx(curve.f_beta.max(), abs=1e-12)
@@ -32,8 +32,8 @@ def test_trial_equals_the_whole_way(problem, weights, fraction):
 
 
 def test_resampled_f_is_that_of_repeated_runs(problem):
-    *_, landscape = problem
-    trial = landscape.sweep(np.ones(2), 0.6)
+    *_, problem = problem
+    trial = problem.sweep(np.ones(2), 0.6)
     multiplicity = np.array([[2.0, 0, 1, 0, 0, 3, 1]])
     hit, predicted = (multiplicity[0] @ table for table in (trial.hit, trial.predicted))
     expected = 17 * hit / (predicted + 16 * (multiplicity[0] @ trial.truth))
@@ -43,5 +43,5 @@ def test_resampled_f_is_that_of_repeated_runs(problem):
 def test_nothing_hit_gives_an_empty_sweep(problem):
     truth, weighed, variance, _ = problem
     away = weighed.assign(x=weighed["x"] + 1e5)
-    trial = make_landscape(truth, away, HARD, variance).sweep(np.ones(2), 0.6)
+    trial = tuning_problem(truth, away, HARD, variance).sweep(np.ones(2), 0.6)
     assert trial.threshold.shape == (0,) and trial.hit.shape == (7, 0) and trial.predicted.shape == (7, 0)

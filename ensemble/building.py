@@ -1,0 +1,53 @@
+"""An ensemble from a finished cross-validation: tuned, compared, written and reported."""
+
+import argparse
+
+from ensemble.add import keep_added, parse_additions, read_added
+from ensemble.baselines import BASELINES
+from ensemble.comparison import compare
+from ensemble.ensemble import FILE
+from ensemble.records import check_replay, gather, to_record
+from ensemble.report import report
+from ensemble.studies import store
+from ensemble.tuning import Tuning
+from evaluation.run_directory import choose_run
+from tomograms.console import Progress, console
+from tomograms.files import write_json
+
+
+def build_ensemble(arguments: argparse.Namespace) -> int:
+    """Do what `ensemble.build` was asked for."""
+    run = choose_run(arguments.runs, arguments.run)
+    files = parse_additions(arguments.add, [*run.members, *BASELINES])
+    tables = {
+        name: read_added(path, member=name, particles=run.particles, held_out=run.record.held_out)
+        for name, path in files.items()
+    }
+    for name, table in tables.items():
+        keep_added(run, name, table)
+    candidates = gather(run, tables)
+    members = ", ".join([*run.members, *tables])
+    console().print(f"run {run.name}: {members}; {len(run.folds)} folds, {len(candidates)} candidates", markup=False)
+    tuning = Tuning(arguments.trials, arguments.seed)
+    with Progress() as progress:
+        task = progress.task("tuning without each fold, then on all", total=len(run.folds) + 1)
+        comparison, studies = compare(
+            run.truth(),
+            candidates,
+            particles=run.particles,
+            folds=run.folds,
+            tuning=tuning,
+            fitted=lambda: task.update(task.done + 1),
+        )
+        task.finish()
+    record = to_record(comparison, run, tuning=tuning, added=list(tables))
+    write_json(run.path / FILE, record)
+    check_replay(run)
+    console().print(report(comparison, simulated=run.record.simulated, voxel_size=run.record.voxel_size))
+    where = store(studies, run, arguments.storage)
+    console().print(
+        f"written: {run.path / FILE} (replays both scores exactly), studies in {where}\n"
+        f"next: python -m submissions.make --run {run.name}",
+        markup=False,
+    )
+    return 0

@@ -1,0 +1,58 @@
+"""Optuna's studies in a database, to be looked at with Optuna's own tools."""
+
+from collections.abc import Mapping
+
+import optuna
+from optuna.study import Study
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from evaluation.run_directory import RunDirectory
+from tomograms.errors import InputError
+from tomograms.files import replacing
+
+
+def store(studies: Mapping[str, Study], run: RunDirectory, storage: str | None) -> str:
+    """Write the studies to the database, by default ``optuna.db`` in the run, replaced as a whole; return its URL.
+
+    Raises
+    ------
+    InputError
+        If the database cannot be reached.
+    """
+    if storage is None:
+        path = run.path / "optuna.db"
+        with replacing(path) as temporary:
+            store_studies(studies, f"sqlite:///{temporary}", run.name)
+        return f"sqlite:///{path}"
+    try:
+        store_studies(studies, storage, run.name)
+    except (SQLAlchemyError, ImportError, ValueError) as error:
+        raise InputError(f"--storage: expected the URL of a database in reach, but got {storage} ({error})") from None
+    return storage
+
+
+def store_studies(studies: Mapping[str, Study], storage: str, prefix: str) -> None:
+    """Write studies to a database, replacing those of the same name: ``prefix/SPECIES``.
+
+    Parameters
+    ----------
+    studies
+        By species.
+    storage
+        Any database URL that Optuna knows.
+    prefix
+        The run's name.
+    """
+    database = optuna.storages.RDBStorage(storage)
+    if database.engine.dialect.name == "sqlite":
+        # One write to disk a statement is most of the time; the database can be made again from the run.
+        event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        database.engine.dispose()
+    existing = {summary.study_name for summary in optuna.get_all_study_summaries(database)}
+    for species, study in studies.items():
+        name = f"{prefix}/{species}"
+        if name in existing:
+            optuna.delete_study(study_name=name, storage=database)
+        optuna.create_study(study_name=name, storage=database, direction="maximize").add_trials(study.trials)
+    database.engine.dispose()
