@@ -1,12 +1,14 @@
 """``python -m submissions.check``: says whether a file is a valid submission, and if not, why."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from submissions.export.submission import read_submission
+from submissions.inputs import extents_of
+from tomograms.dataset import open_dataset
 from tomograms.errors import run_command
+from tomograms.particles import CZII
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,15 +24,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     arguments = options.parse_args(argv)
 
-    from submissions.export.submission import read_submission
-    from tomograms.particles import CZII
-
     if arguments.data is None:
         table = read_submission(arguments.file, particles=CZII)
     else:
-        from submissions.inputs import extents_of
-        from tomograms.dataset import open_dataset
-
         dataset = open_dataset(arguments.data)
         extents = extents_of(dataset, {*dataset.runs("train"), *dataset.runs("test")})
         table = read_submission(arguments.file, particles=dataset.particles, extents=extents)

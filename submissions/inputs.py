@@ -1,7 +1,5 @@
 """What the commands of this package work on: a finished run, a data set, and its test tomograms."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,11 +38,11 @@ def open_data(run: RunDirectory, path: Path | None) -> Dataset:
     InputError
         If it has other species than the run was trained on.
     """
-    own = run.record["data"]
-    if path is None or str(path.resolve()) == own["root"]:
+    own = run.record.data
+    if path is None or str(path.resolve()) == own.root:
         dataset = open_recorded(own)
     else:
-        dataset = open_dataset(path, tomogram_type=own["tomogram_type"], voxel_spacing=own["voxel_spacing"])
+        dataset = open_dataset(path, tomogram_type=own.tomogram_type, voxel_spacing=own.voxel_spacing)
     names, wanted = ([p.name for p in particles] for particles in (dataset.particles, run.particles))
     if sorted(names) != sorted(wanted):
         raise InputError(
@@ -84,5 +82,4 @@ def extents_of(dataset: Dataset, names: Iterable[str]) -> dict[str, Extent]:
 
 def trained_on(run: RunDirectory, names: Iterable[str]) -> list[str]:
     """Return those tomograms that some model of the run was trained on: a score there is not honest."""
-    known = {name for fold in run.folds for name in (*fold.held_out, *fold.train)}
-    return sorted(known & set(names))
+    return sorted(set(run.record.tomograms) & set(names))

@@ -1,20 +1,11 @@
 """``python -m submissions.pictures``: one picture a tomogram that shows what a score hides."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from evaluation.options import add_run
 from tomograms.errors import InputError, run_command
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from submissions.prediction.inference import Inference
-    from submissions.report.layers import Layers
-    from tomograms.dataset import Dataset
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
         description="Draw slices of each tomogram with what every member and the ensemble report there; where the "
         "truth is known, hits (circles), misses (squares) and false positives (crosses).",
     )
-    options.add_argument("--run", help="name of the run, a folder under runs/ (default: the one that was built last)")
+    add_run(options, "the one that was built last")
     options.add_argument("--data", type=Path, help="Kaggle tree or copick config (default: the run's own data)")
     options.add_argument(
         "--tomograms",
@@ -34,8 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--species", nargs="+", metavar="NAME", help="default: every species")
     options.add_argument("--slices", type=int, default=3, help="slices a tomogram (default: 3)")
-    options.add_argument("--out", type=Path, help="folder of the pictures (default: RUN/view)")
-    options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
+    options.add_argument("--out", type=Path, help="folder of the pictures (default: RUN/pictures)")
     return options
 
 
@@ -44,66 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(argv)
     if arguments.slices < 1:
         raise InputError(f"--slices: expected at least 1, but got {arguments.slices}")
+    from submissions.report.pictures import draw_pictures  # after parsing, so that --help is fast
 
-    from submissions.inputs import find_run, names_to_predict, open_data
-    from submissions.prediction.fusion import load_fusion, members_in_use
-    from submissions.prediction.inference import Inference
-    from submissions.prediction.store import Store
-    from submissions.report.layers import judge, load_layers
-    from submissions.report.panels import write_panels
-    from tomograms.console import console
-
-    run = find_run(arguments.runs, arguments.run)
-    dataset = open_data(run, arguments.data)
-    particles = run.particles
-    unknown = sorted(set(arguments.species or ()) - {particle.name for particle in particles})
-    if unknown:
-        raise InputError(f"--species: expected species of run {run.name}, but got {', '.join(unknown)}")
-    held_out = [name for fold in run.folds for name in fold.held_out]
-    known = [*dataset.runs("train"), *dataset.runs("test")]
-    if arguments.tomograms is None:
-        names: Sequence[str] = sorted({*held_out, *dataset.runs("test")} & set(known))
-    else:
-        names = names_to_predict(dataset, run, arguments.tomograms)
-    fusion = load_fusion(run, names)
-    layers = load_layers(fusion)
-    inference = Inference(run, dataset, Store(run.path / "test"), members_in_use(fusion.ensemble, run), "cpu")
-    folder = arguments.out or run.path / "view"
-    for name in names:
-        tables = tables_of(name, held_out, layers, inference)
-        if tables is None:
-            console().print(f"{name}: not predicted yet: python -m submissions.make --run {run.name}", soft_wrap=True)
-            continue
-        truth = truth_of(dataset, name)
-        if arguments.species:
-            tables = {key: table[table["particle_type"].isin(arguments.species)] for key, table in tables.items()}
-            truth = None if truth is None else truth[truth["particle_type"].isin(arguments.species)]
-        marks = {key: judge(truth, table.reset_index(drop=True), particles) for key, table in tables.items()}
-        note = "held out: thresholds fitted on the other folds" if name in held_out else "test: out-of-fold thresholds"
-        note += ", simulated" if dataset.simulated else ""
-        path = folder / f"{name}.png"
-        write_panels(path, dataset.tomogram(name), marks, particles=particles, slices=arguments.slices, note=note)
-        console().print(str(path), markup=False, soft_wrap=True)
-
-
-def tables_of(
-    name: str, held_out: Sequence[str], layers: Layers, inference: Inference
-) -> dict[str, pd.DataFrame] | None:
-    """Return what is reported in a tomogram, by column; ``None`` if nothing has been predicted there."""
-    from submissions.prediction.inference import Prediction
-
-    if name in held_out:
-        return layers.held_out(name)
-    stored = inference.stored(name)
-    return layers.test(Prediction(name, stored)) if stored else None
-
-
-def truth_of(dataset: Dataset, name: str) -> pd.DataFrame | None:
-    """Return a tomogram's truth, ``None`` where nobody has picked by hand or several have."""
-    try:
-        return dataset.picks(name, hand=True) if dataset.has_picks(name, hand=True) else None
-    except InputError:
-        return None
+    draw_pictures(arguments)
 
 
 if __name__ == "__main__":

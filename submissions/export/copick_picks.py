@@ -1,16 +1,16 @@
 """Picks written into a copick project through its API, beside what people have picked and never over it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import copick
 import pandas as pd
+from copick.util.escape import sanitize_name
 
-from submissions.export.star import Provenance
+from submissions.export.provenance import Provenance
 from submissions.export.submission import Extent
 from tomograms.errors import InputError
 
@@ -71,7 +71,7 @@ class CopickTarget:
         Parameters
         ----------
         picks
-            Settled candidates.
+            Clipped candidates.
         extents
             By experiment: those that were predicted.
         species
@@ -107,9 +107,6 @@ class CopickTarget:
             return self._project
         if self.config.suffix != ".json":
             raise InputError(f"--to copick: expected --data to be a copick config (JSON), but got {self.config}")
-        import copick
-        from copick.util.escape import sanitize_name
-
         for option, value in (("--user", self.user), ("--session", self.session)):
             try:
                 clean = sanitize_name(value, suppress_warnings=True)

@@ -1,78 +1,17 @@
-"""Picks in the field's formats, beside the submission: CSV with scores, and STAR files for RELION.
+"""Picks as STAR files for RELION: ``runs/NAME/exports/SPECIES.star``, since in RELION one species is one job."""
 
-``runs/NAME/exports/picks.csv`` holds everything; ``runs/NAME/exports/SPECIES.star`` one species, since in RELION one
-species is one job.
-"""
-
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import starfile
 
+from submissions.export.provenance import Provenance
 from submissions.export.submission import Extent
 from tomograms.coordinates import to_index
 from tomograms.files import replacing
-from tomograms.picks import TRUTH_COLUMNS
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where picks come from; written into every export.
-
-    Attributes
-    ----------
-    user, session
-        Under which the picks stand (or would stand) in a copick project.
-    tomogram_type
-        ``denoised``, ``wbp``, ...
-    run
-        The cross-validation that trained the members.
-    ensemble
-        First twelve digits of the SHA-256 of its ``ensemble.json``.
-    simulated
-        Whether the tomograms are simulated.
-    """
-
-    user: str
-    session: str
-    tomogram_type: str
-    run: str
-    ensemble: str
-    simulated: bool
-
-
-def ensemble_version(path: Path) -> str:
-    """Return what identifies an ``ensemble.json``: the first twelve digits of its SHA-256."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-def write_csv(folder: Path, picks: pd.DataFrame, *, extents: Mapping[str, Extent], provenance: Provenance) -> Path:
-    """Write all picks as ``picks.csv``, atomically; return the file.
-
-    Columns: ``experiment, particle_type, x, y, z`` (Å), ``score``, ``voxel_size`` (Å), and those of `Provenance`.
-
-    Parameters
-    ----------
-    folder
-        Made if it is missing.
-    picks
-        Settled candidates (`submissions.export.submission.settle`).
-    extents
-        By experiment.
-    provenance
-        The same for all rows.
-    """
-    table = picks[[*TRUTH_COLUMNS, "score"]].copy()
-    table["voxel_size"] = [extents[name].voxel_size for name in table["experiment"]]
-    path = folder / "picks.csv"
-    with replacing(path) as temporary:
-        table.assign(**asdict(provenance)).to_csv(temporary, index=False, lineterminator="\n")
-    return path
 
 
 def write_star(
@@ -92,12 +31,10 @@ def write_star(
     Parameters
     ----------
     folder, picks, extents, provenance
-        As for `write_csv`.
+        As for `submissions.export.table.write_csv`.
     species
         Names.
     """
-    import starfile
-
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name in species:
@@ -114,7 +51,7 @@ def _star_table(rows: pd.DataFrame, extents: Mapping[str, Extent]) -> pd.DataFra
     """Return RELION's columns of one species' picks."""
     size = np.array([extents[name].voxel_size for name in rows["experiment"]]).reshape(-1, 1)
     middle = np.array([np.asarray(extents[name].shape[::-1]) / 2 for name in rows["experiment"]]).reshape(-1, 3)
-    voxel = to_index(rows[["x", "y", "z"]].to_numpy(), 1.0)[:, ::-1] / size
+    voxel = to_index(rows[["x", "y", "z"]].to_numpy(), size)[:, ::-1]
     table = pd.DataFrame({"rlnTomoName": rows["experiment"]})
     for column, axis in enumerate("XYZ"):
         table[f"rlnCoordinate{axis}"] = voxel[:, column]

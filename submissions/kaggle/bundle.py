@@ -1,19 +1,17 @@
 """One folder that can be uploaded to Kaggle as it is: weights, ensemble, wheels, notebook and metadata."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ensemble.add import added_path
 from ensemble.ensemble import FILE, load_ensemble
 from evaluation.run_directory import RunDirectory
-from submissions.export.star import ensemble_version
+from submissions.export.provenance import ensemble_version
 from submissions.kaggle.notebook import write_notebook
 from submissions.kaggle.packages import download_wheels, lacking, project_metadata, write_wheel
 from submissions.prediction.final import ALL, model_folders
@@ -100,7 +98,7 @@ def _fill(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
         "wheel": wheel.name,
         "packed": packed,
         "python": order.python,
-        "simulated": bool(run.record.get("simulated", False)),
+        "simulated": run.record.simulated,
     }
     write_json(folder / "bundle.json", record)
     return record
@@ -115,8 +113,7 @@ def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final
         If a weights file is missing.
     """
     # Where the training data lay is nobody's business elsewhere, and is not there.
-    record = {**run.record, "data": {**run.record["data"], "root": "/kaggle/input"}}
-    write_json(folder / "run.json", record)
+    replace(run.record, data=replace(run.record.data, root="/kaggle/input")).write(folder / "run.json")
     files = [run.path / FILE]
     files += [job / "weights.safetensors" for member in members for job in model_folders(run, member, final).values()]
     others = [member for member in load_ensemble(run.path / FILE).members if member not in run.members]

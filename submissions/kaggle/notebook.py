@@ -1,8 +1,9 @@
 """The notebook that makes the submission on Kaggle: plain Python cells, so that any interpreter can rehearse it."""
 
-from __future__ import annotations
-
 from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tomograms.files import write_text
 
@@ -77,9 +78,6 @@ def write_notebook(path: Path, *, budget: str, expect: int, final: str) -> None:
     final
         Which models predict; see `submissions.prediction.final`.
     """
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-
     sources = [FIND.format(budget=budget, expect=expect, final=final), INSTALL, PREDICT, CHECK]
     cells = [new_markdown_cell(INTRODUCTION.strip(), id="cell-0")]
     cells += [new_code_cell(source.strip(), id=f"cell-{number}") for number, source in enumerate(sources, start=1)]
@@ -91,6 +89,4 @@ def write_notebook(path: Path, *, budget: str, expect: int, final: str) -> None:
 
 def read_cells(path: Path) -> list[str]:
     """Return the source of each code cell."""
-    import nbformat
-
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]

@@ -1,7 +1,5 @@
 """What must be carried to a machine without network: this project's wheel, and those that the machine's image lacks."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import hashlib

@@ -4,8 +4,6 @@ The fresh environment plays Kaggle's image. It sees what is installed here, exce
 brings along; those the notebook has to install itself.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

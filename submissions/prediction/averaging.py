@@ -4,8 +4,6 @@ Class maps are averaged as logits, slice boxes as clustered candidates. The sing
 beside the averaged ones: `submissions.prediction.score_matching` needs their scores.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -82,6 +80,7 @@ def predict_member(
     *,
     particles: Sequence[Particle],
     member: str,
+    views: int | None = None,
     advance: Callable[[str], None] = lambda note: None,
 ) -> pd.DataFrame:
     """Return one member's candidates in a tomogram: those of every single model, and the averaged ones.
@@ -98,6 +97,8 @@ def predict_member(
     member
         The member's name, written into the rows. ``model`` is the model's name, and `MEAN_MODEL` for
         the averaged.
+    views
+        Test-time views of each model; by default as many as it has.
     advance
         Told the name of each model when it is done.
     """
@@ -105,7 +106,7 @@ def predict_member(
     pending: list[Future[pd.DataFrame]] = []
     with ThreadPoolExecutor(1) as pool:  # a GPU does not wait for the CPU to find the last model's candidates
         for name, model in models.items():
-            output = model.predict(tomogram)
+            output = model.predict(tomogram, views=views)
             if pending:
                 pending[-1].result()  # so that no more than two outputs are held
             pending.append(
@@ -147,8 +148,8 @@ def one_per_member(candidates: pd.DataFrame, run: RunDirectory, *, matched: bool
     run
         Whose models they are.
     matched
-        Give them scores of single models by rank (see `submissions.prediction.score_matching`); else their own scores. Where each
-        fold was trained with several seeds, "single" is the fold's average over seeds, as it is out-of-fold.
+        Give them scores of single models by rank (see `score_matching`); else their own scores. Where each fold was
+        trained with several seeds, "single" is the fold's average over seeds, as it is out-of-fold.
     """
     is_averaged = candidates["model"] == MEAN_MODEL
     averaged = concatenate([candidates[is_averaged]])

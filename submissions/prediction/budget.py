@@ -6,8 +6,6 @@ taken, so what was dropped comes back when tomograms turn out cheaper. When not 
 predicted. The first tomogram is predicted whole, whatever it takes: nothing is known before.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence

@@ -3,8 +3,6 @@
 The submission is written anew after each tomogram, as a whole and atomically: it is valid at any moment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ import pandas as pd
 
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import empty_candidates
-from submissions.export.submission import settle, write_submission
+from submissions.export.submission import clip, write_submission
 from submissions.inputs import extents_of
 from submissions.prediction.budget import Budget, Plan
 from submissions.prediction.final import FOLDS
@@ -119,7 +117,7 @@ def _add(
         return []
     try:
         fused = fusion.fused(prediction)
-        kept = settle(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(inference.dataset, [name]))
+        kept = clip(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(inference.dataset, [name]))
         if name in judged:
             collected.fused.setdefault(SUBMITTED, {})[name] = fused
             if fusion.final == FOLDS:

@@ -1,18 +1,16 @@
 """Which models predict new tomograms: the fold models, averaged, or one final model that was trained on all runs.
 
-Fold models come at no further cost, and their scores can be matched to those that the thresholds were fitted to
-(`submissions.prediction.score_matching`). A final model has seen every annotated run, which is worth most where there are few; but
-no run is left on which its scores could be compared with out-of-fold ones, so its thresholds are a transfer in good
-faith: they were fitted to models that saw fewer runs.
+Fold models come at no further cost, and their scores can be matched to those that the thresholds were fitted to (see
+`submissions.prediction.score_matching`). A final model has seen every annotated run, which is worth most where there
+are few; but no run is left on which its scores could be compared with out-of-fold ones, so its thresholds are a
+transfer in good faith: they were fitted to models that saw fewer runs.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 
 from evaluation.run_directory import RunDirectory
-from evaluation.tomogram_types import fingerprint, load, open_views
-from models.member import Advance
+from evaluation.tomogram_types import open_types
+from models.member import Advance, Training
 from models.registry import get_member
 from models.settings import from_record
 from tomograms.dataset import open_recorded
@@ -40,7 +38,7 @@ def untrained(run: RunDirectory, member: str) -> dict[int, Path]:
 
 
 def train_final(run: RunDirectory, member: str, seed: int, *, folder: Path, device: str, advance: Advance) -> None:
-    """Train a member on every run of the cross-validation, with the same settings and views; nothing is watched.
+    """Train a member on every run of the cross-validation, with the same settings and tomogram types.
 
     Parameters
     ----------
@@ -58,20 +56,13 @@ def train_final(run: RunDirectory, member: str, seed: int, *, folder: Path, devi
     InputError
         If the run's data are no longer what they were.
     """
-    dataset = open_recorded(run.record["data"])
-    names = sorted({name for fold in run.folds for name in (*fold.held_out, *fold.train)})
-    views = open_views(dataset, run.extra_types, names)
-    if fingerprint(dataset, views, runs=names, train=run.train) != run.record["data_hash"]:
+    record = run.record
+    dataset = open_recorded(record.data)
+    names = record.tomograms
+    data = open_types(dataset, record.extra_tomogram_types, names)
+    if data.fingerprint(runs=names, train=record.train) != record.data_hash:
         raise InputError(f"{dataset.root}: expected the data that run {run.name} was trained on, but they have changed")
-    tomograms, picks = load(dataset, views, runs=names, train=names)
-    get_member(member).fit(
-        list(tomograms.values()),
-        picks,
-        None,
-        particles=run.particles,
-        settings=from_record(member, run.record["members"][member]),
-        seed=seed,
-        directory=folder,
-        device=device,
-        advance=advance,
-    )
+    tomograms, picks = data.training(names)
+    settings = from_record(member, record.members[member])
+    training = Training(tomograms, picks, None, run.particles, settings, seed, folder, device)
+    get_member(member).fit(training, advance)

@@ -1,14 +1,11 @@
 """From members' test candidates to the list that is submitted."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from ensemble.add import load_added
-from ensemble.clustering import FusionRule
 from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
@@ -24,11 +21,11 @@ def members_in_use(ensemble: Ensemble, run: RunDirectory) -> tuple[str, ...]:
     The strongest is the one with the best nested score in ``ensemble.json``, or, if that tells none, the largest share
     of weights, species counting by their weight in the metric. The members without weight need not be predicted.
     """
-    active = {member for fusion in ensemble.fusions.values() for member in fusion.active}
+    active = {member for rule in ensemble.rules.values() for member in rule.active}
     scores = read_json(run.path / FILE).get("scores", {})
     share = dict.fromkeys(ensemble.members, 0.0)
     for particle in ensemble.particles:
-        weights = ensemble.fusions[particle.name].weights
+        weights = ensemble.rules[particle.name].weights
         for member, weight in weights.items():
             share[member] += particle.weight * weight / sum(weights.values())
     merit = {member: (scores.get(member, {}).get("nested", 0.0), share[member]) for member in active}
@@ -43,13 +40,13 @@ def restrict(ensemble: Ensemble, members: Collection[str]) -> Ensemble:
     """
     if set(members) >= set(ensemble.members):
         return ensemble
-    fusions = {}
-    for name, fusion in ensemble.fusions.items():
-        weights = {member: weight if member in members else 0.0 for member, weight in fusion.weights.items()}
+    rules = {}
+    for name, rule in ensemble.rules.items():
+        weights = {member: weight if member in members else 0.0 for member, weight in rule.weights.items()}
         if not any(weights.values()):
-            weights = {member: float(member in members) for member in fusion.weights}
-        fusions[name] = FusionRule(weights, fusion.radius_fraction, fusion.variance)
-    return replace(ensemble, fusions=fusions)
+            weights = {member: float(member in members) for member in rule.weights}
+        rules[name] = replace(rule, weights=weights)
+    return replace(ensemble, rules=rules)
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class Fusion:
         prediction
             What the members found.
         matched
-            Whether the averaged models' scores are matched to single models' (see `submissions.prediction.score_matching`).
+            Whether the averaged models' scores are matched to single models' (see `score_matching`).
         """
         added = self.added[self.added["experiment"] == prediction.experiment]
         used = {*prediction.members, *added["member"]} & set(self.ensemble.members)

@@ -3,8 +3,6 @@
 A tomogram that cannot be read, or a member that fails on it, is reported and does not end the run.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,7 +73,7 @@ class Prediction:
 
     @property
     def candidates(self) -> pd.DataFrame:
-        """Every member's candidates, single models' and averaged (see `submissions.prediction.averaging.predict_member`)."""
+        """Every member's candidates, single models' and averaged (see `averaging.predict_member`)."""
         return concatenate([stored.candidates for stored in self.stored.values()])
 
 
@@ -210,13 +208,12 @@ class Inference:
         """Return one member's candidates and how many views were averaged."""
         models = self.models(member)
         views = plan.views(self._full[member])
-        for model in models.values():
-            model.views = views
         table = predict_member(
             tomogram,
             models,
             particles=self.run.particles,
             member=member,
+            views=views,
             advance=lambda name: advance(f"{tomogram.name} {name}"),
         )
         return table, views

@@ -12,8 +12,6 @@ on average, but better chosen ones. This needs no truth, and no assumption that 
 training ones: the ranks are matched within one tomogram.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray

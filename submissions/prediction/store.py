@@ -3,9 +3,6 @@
 A prediction that is there with the right key is not computed again; with another key it counts as absent.
 """
 
-from __future__ import annotations
-
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +13,7 @@ import pandas as pd
 from postproc.candidates import read_candidates, write_candidates
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
-from tomograms.files import read_json, write_json
-from tomograms.ome_zarr import fingerprint
+from tomograms.files import read_json, sha256, write_json
 
 
 @dataclass(frozen=True)
@@ -93,11 +89,10 @@ def weights_key(folders: Mapping[str, Path]) -> dict[str, str]:
             raise InputError(
                 f"{path}: no such file; the cross-validation has not finished: python -m evaluation.cv goes on with it"
             )
-        with path.open("rb") as file:
-            key[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        key[name] = sha256(path)
     return key
 
 
 def prediction_key(dataset: Dataset, experiment: str, weights: Mapping[str, str]) -> dict[str, Any]:
     """Return what a prediction depends on: the volume's bytes and the weights; picks play no part."""
-    return {"volume": fingerprint(dataset.source.volume(experiment)), "weights": dict(weights)}
+    return {"volume": dataset.source.volume(experiment).fingerprint(), "weights": dict(weights)}

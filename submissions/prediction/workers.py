@@ -1,36 +1,29 @@
-"""All test tomograms, spread over devices: in this process for one device, in a process each for several."""
+"""All test tomograms, spread over devices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
+from compute.pool import Lost, Tell, work_on
 from evaluation.run_directory import open_run
 from models import registry
 from submissions.prediction.budget import Budget, Plan
 from submissions.prediction.inference import Inference, Prediction, failed
 from submissions.prediction.store import Store
-from tomograms.dataset import open_recorded
+from tomograms.dataset import DataRecord, open_recorded
 
 OUT_OF_TIME = "not predicted: the time budget is spent"
 
 
-def find_devices(asked: Sequence[str]) -> list[str]:
-    """Return the devices to work on: those that were asked for, or every GPU for ``auto``.
+@dataclass(frozen=True)
+class Order:
+    """A tomogram, and what it gets: ``None`` where no time is left for it."""
 
-    Torch is imported only for ``auto``.
-    """
-    if list(asked) != ["auto"]:
-        return list(asked)
-    from compute.precision import every_gpu
-
-    found = every_gpu()
-    return found if len(found) > 1 else ["auto"]
+    experiment: str
+    plan: Plan | None
+    accept_poorer: bool
 
 
 def predict_all(
@@ -55,7 +48,7 @@ def predict_all(
     devices
         One or more.
     advance
-        Told of each model that is done (one device) or tomogram that is begun (several).
+        Told of each tomogram that is begun and of each model that is done.
     changed
         Told when another plan than before is taken, with the first tomogram that it holds for.
 
@@ -64,18 +57,27 @@ def predict_all(
     InputError
         If a member's models cannot be loaded.
     """
-    spread = _in_process if len(devices) == 1 else _in_processes
-    last = budget.plans[0]
 
-    def next_plan(begun: int) -> Plan | None:
-        nonlocal last
-        plan = budget.choose(begun)
-        if plan is not None and plan != last:
-            changed(experiments[begun], plan)
-            last = plan
-        return plan
+    def orders() -> Iterator[Order]:
+        last = budget.plans[0]
+        for begun, experiment in enumerate(experiments):
+            plan = budget.choose(begun)
+            if plan is not None and plan != last:
+                changed(experiment, plan)
+                last = plan
+            yield Order(experiment, plan, budget.limited)
 
-    for prediction in spread(inference, experiments, next_plan, budget.limited, devices, advance):
+    for order, result in work_on(
+        orders(),
+        (lambda device: _predictor(inference)) if len(devices) == 1 else Specification.of(inference),
+        devices=devices,
+        begun=lambda order, device: advance(f"{order.experiment} on {device}"),
+        told=lambda order, note: advance(note),
+    ):
+        if isinstance(result, Lost):  # killed from outside, for memory mostly: the device has a new process
+            prediction = failed(order.experiment, f"its process on {result.device} was killed")
+        else:
+            prediction = result
         made = prediction.stored
         budget.measured(
             seconds={member: stored.seconds for member, stored in made.items()},
@@ -86,75 +88,16 @@ def predict_all(
         yield prediction
 
 
-def _in_process(
-    inference: Inference,
-    experiments: Sequence[str],
-    next_plan: Callable[[int], Plan | None],
-    accept_poorer: bool,
-    devices: Sequence[str],
-    advance: Callable[[str], None],
-) -> Iterator[Prediction]:
-    for begun, experiment in enumerate(experiments):
-        plan = next_plan(begun)
-        if plan is None:
-            yield _stored_or_failed(inference, experiment, accept_poorer)
-        else:
-            yield inference.predict(experiment, plan, accept_poorer=accept_poorer, advance=advance)
+def _predictor(inference: Inference) -> Callable[[Order, Tell], Prediction]:
+    def predict(order: Order, tell: Tell) -> Prediction:
+        if order.plan is not None:
+            return inference.predict(order.experiment, order.plan, accept_poorer=order.accept_poorer, advance=tell)
+        # What an earlier run has made of a tomogram for which no time is left.
+        resumed = order.accept_poorer and inference.store.begun(order.experiment)
+        found = inference.stored(order.experiment) if resumed else {}
+        return Prediction(order.experiment, found) if found else failed(order.experiment, OUT_OF_TIME)
 
-
-def _in_processes(
-    inference: Inference,
-    experiments: Sequence[str],
-    next_plan: Callable[[int], Plan | None],
-    accept_poorer: bool,
-    devices: Sequence[str],
-    advance: Callable[[str], None],
-) -> Iterator[Prediction]:
-    specification = Specification(
-        inference.run.path,
-        inference.dataset.record(),
-        inference.store.path,
-        inference.members,
-        inference.final,
-        dict(registry.MEMBERS),
-    )
-    pools = {slot: specification.pool(device) for slot, device in enumerate(devices)}
-    idle = list(pools)
-    running: dict[Future[Prediction], tuple[int, str]] = {}
-    begun = 0
-    try:
-        while begun < len(experiments) or running:
-            while idle and begun < len(experiments):
-                experiment, plan = experiments[begun], next_plan(begun)
-                begun += 1
-                if plan is None:
-                    yield _stored_or_failed(inference, experiment, accept_poorer)
-                    continue
-                slot = idle.pop(0)
-                advance(f"{experiment} on {devices[slot]}")
-                running[pools[slot].submit(_predict_one, experiment, plan, accept_poorer)] = slot, experiment
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                slot, experiment = running.pop(future)
-                try:
-                    prediction = future.result()
-                except BrokenProcessPool:
-                    # Killed from outside, for memory mostly: this tomogram is lost, the device gets a new process.
-                    pools[slot].shutdown(wait=False)
-                    pools[slot] = specification.pool(devices[slot])
-                    prediction = failed(experiment, f"its process on {devices[slot]} was killed")
-                idle.append(slot)
-                yield prediction
-    finally:
-        for pool in pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _stored_or_failed(inference: Inference, experiment: str, accept_poorer: bool) -> Prediction:
-    """Return what an earlier run has made of a tomogram for which no time is left."""
-    resumed = accept_poorer and inference.store.begun(experiment)
-    found = inference.stored(experiment) if resumed else {}
-    return Prediction(experiment, found) if found else failed(experiment, OUT_OF_TIME)
+    return predict
 
 
 @dataclass(frozen=True)
@@ -162,29 +105,26 @@ class Specification:
     """What a process needs to set up its own `Inference`; plain and small, since it is sent to it."""
 
     run: Path
-    data: Mapping[str, Any]
+    data: DataRecord
     store: Path
     members: tuple[str, ...]
     final: str
     registry: Mapping[str, str]
 
-    def pool(self, device: str) -> ProcessPoolExecutor:
-        """Return a pool of one process for a device; it starts afresh, since CUDA does not survive a fork."""
-        return ProcessPoolExecutor(1, get_context("spawn"), initializer=_set_up, initargs=(self, device))
+    @classmethod
+    def of(cls, inference: Inference) -> Specification:
+        """Return the specification of an inference's copies."""
+        return cls(
+            inference.run.path,
+            inference.dataset.record(),
+            inference.store.path,
+            inference.members,
+            inference.final,
+            dict(registry.MEMBERS),
+        )
 
-
-_inference: Inference | None = None
-"""This process's own, where it is a worker."""
-
-
-def _set_up(specification: Specification, device: str) -> None:
-    global _inference
-    registry.MEMBERS.update(specification.registry)
-    run, dataset = open_run(specification.run), open_recorded(specification.data)
-    store = Store(specification.store)
-    _inference = Inference(run, dataset, store, specification.members, device, specification.final)
-
-
-def _predict_one(experiment: str, plan: Plan, accept_poorer: bool) -> Prediction:
-    assert _inference is not None
-    return _inference.predict(experiment, plan, accept_poorer=accept_poorer)
+    def __call__(self, device: str) -> Callable[[Order, Tell], Prediction]:
+        """Return what predicts a tomogram on a device."""
+        registry.MEMBERS.update(self.registry)
+        run, dataset, store = open_run(self.run), open_recorded(self.data), Store(self.store)
+        return _predictor(Inference(run, dataset, store, self.members, device, self.final))

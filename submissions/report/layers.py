@@ -1,7 +1,5 @@
 """What each member and the ensemble report in one tomogram, honestly: nothing that is shown was fitted to its truth."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

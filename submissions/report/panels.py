@@ -4,14 +4,16 @@ Hits, misses and false positives differ in shape, in colour (Okabe and Ito's, to
 lightness, and stand on a dark rim, so that they are seen on dark and light ground.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from submissions.report.layers import FALSE_POSITIVE, FOUND, HIT, MISS
@@ -85,10 +87,6 @@ def write_panels(
     note
         Under the title: where the thresholds come from.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
     radius = {particle.name: particle.radius / tomogram.voxel_size for particle in particles}
     short = abbreviations(particles)
     size = tomogram.volume.shape
@@ -129,7 +127,7 @@ def write_panels(
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
 
 
-def _draw_marks(axes, table: pd.DataFrame, place: NDArray[np.float64], short: Mapping[str, str]) -> None:  # type: ignore[no-untyped-def]
+def _draw_marks(axes: Axes, table: pd.DataFrame, place: NDArray[np.float64], short: Mapping[str, str]) -> None:
     """Draw the marks of one slice, the species' short name beside each."""
     for kind, (marker, colour) in STYLE.items():
         chosen = (table["kind"] == kind).to_numpy()

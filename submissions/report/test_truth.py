@@ -1,14 +1,12 @@
 """What the test truth, where it is known, says of a submission: whether out-of-fold thresholds still hold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from rich.table import Table
 
-from evaluation.metric import Counts, Score, count, pool, score
+from evaluation.counts import Counts, Score, count, pool, score
 from evaluation.thresholds import apply_thresholds, fit_thresholds
 from tomograms.particles import Particle
 

@@ -10,7 +10,8 @@ import pytest
 from ensemble.clustering import average_models
 from ensemble.fitting import fit_ensemble
 from evaluation.folds import Fold
-from evaluation.run_directory import create_run, folds_to_records, open_run
+from evaluation.run_directory import create_run, open_run
+from evaluation.run_record import RunRecord
 from models import registry
 from postproc.candidates import write_candidates
 from postproc.convert import to_candidates
@@ -20,7 +21,7 @@ from tests.submissions.fakes import BoxesPredictor, MapsPredictor, write_fake_we
 from tomograms.dataset import open_dataset
 from tomograms.files import read_json, write_json
 from tomograms.kaggle_tree import write_run
-from tomograms.particles import CZII, to_records
+from tomograms.particles import CZII
 from tomograms.picks import join_truth, write_truth
 
 SHAPE = (28, 56, 56)
@@ -64,16 +65,8 @@ def write_tiny_run(path, dataset):
     truth = join_truth([dataset.picks(name) for name in TRAIN])
     write_truth(path / "everything.csv", join_truth([dataset.picks(name) for name in (*TRAIN, *TEST)]))
     folds = [Fold((name,), tuple(other for other in TRAIN if other != name)) for name in TRAIN]
-    record = {
-        "data": dataset.record(),
-        "data_hash": dataset.fingerprint(TRAIN),
-        "particles": to_records(CZII),
-        "folds": folds_to_records(folds),
-        "members": {"boxes": {}, "maps": {}},
-        "seeds": [8620],
-        "versions": {},
-        "commit": None,
-    }
+    members: dict = {"boxes": {}, "maps": {}}
+    record = RunRecord(dataset.record(), dataset.fingerprint(TRAIN), CZII, tuple(folds), members, (8620,))
     run = create_run(path, record, truth)
     for member in run.members:
         for seed, (fold, job) in enumerate(zip(run.folds, run.jobs(member), strict=True)):

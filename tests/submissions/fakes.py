@@ -52,10 +52,12 @@ class NoSettings:
 class FakeMember:
     presets = dict.fromkeys(("demo", "short", "full"), NoSettings())
 
-    def fit(self, train, picks, watch, *, particles, settings, seed, directory, device, advance):
-        assert watch is None and set(picks["experiment"]) == {tomogram.name for tomogram in train}
-        truth_file = directory.parents[1] / "everything.csv"
-        write_fake_weights(directory, truth_file=truth_file, particles=particles, member=self.name, seed=len(train))
+    def fit(self, training, advance):
+        names = {tomogram.name for tomogram in training.tomograms}
+        assert training.validation is None and set(training.picks["experiment"]) == names
+        folder, particles = training.directory, training.particles
+        truth_file = folder.parents[1] / "everything.csv"
+        write_fake_weights(folder, truth_file=truth_file, particles=particles, member=self.name, seed=len(names))
         advance(1, 1, "learnt")
 
     def load(self, directory, device):
@@ -78,9 +80,9 @@ class MapsPredictor:
         self.known = known
         self.views = 4
 
-    def predict(self, tomogram):
+    def predict(self, tomogram, *, views=None):
         MapsPredictor.calls += 1
-        MapsPredictor.work += self.views
+        MapsPredictor.work += views or self.views
         shape = [n // STRIDE for n in tomogram.volume.shape]
         logits = np.full((1 + len(self.known.particles), *shape), -8.0)
         grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
@@ -99,7 +101,7 @@ class BoxesPredictor:
         self.known = known
         self.views = 1
 
-    def predict(self, tomogram):
+    def predict(self, tomogram, *, views=None):
         BoxesPredictor.calls += 1
         if os.environ.get("KILL_ME_ON") == tomogram.name:
             os.kill(os.getpid(), signal.SIGKILL)

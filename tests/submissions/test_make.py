@@ -14,7 +14,7 @@ from ensemble.ensemble import load_ensemble
 from evaluation.metric import kaggle_score
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
-from submissions.export.submission import SUBMISSION_COLUMNS, read_submission, settle
+from submissions.export.submission import SUBMISSION_COLUMNS, clip, read_submission
 from submissions.inputs import extents_of, find_run, names_to_predict, trained_on
 from submissions.make import main
 from submissions.prediction.budget import Plan
@@ -66,7 +66,7 @@ def test_the_table_is_that_of_the_ensemble_loaded_again(predicted):
     fusion = load_fusion(run, TEST)
     inference = Inference(run, dataset, Store(run.path / "test"), MEMBERS, "cpu")
     fused = concatenate([fusion.fused(inference.predict(name, Plan(MEMBERS))) for name in TEST])
-    expected = settle(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(dataset, TEST))
+    expected = clip(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(dataset, TEST))
     assert submission(project).drop(columns="id").equals(expected[SUBMISSION_COLUMNS[1:]])
 
 
@@ -98,7 +98,7 @@ def test_nothing_but_damaged_tomograms(project, capsys):
 
 
 def test_a_member_that_fails_everywhere_leaves_the_other(project, monkeypatch, capsys):
-    def fail(self, tomogram):
+    def fail(self, tomogram, *, views=None):
         raise RuntimeError("no memory")
 
     monkeypatch.setattr(MapsPredictor, "predict", fail)
@@ -118,7 +118,7 @@ registry.MEMBERS = fakes.FAKES
 predict = fakes.BoxesPredictor.predict
 
 
-def wait(self, tomogram):
+def wait(self, tomogram, *, views=None):
     if tomogram.name == "TS_9":
         print("second", flush=True)
         sys.stdin.read()
@@ -223,7 +223,9 @@ def test_a_member_without_weight_is_not_predicted(project):
 def test_a_missing_member_is_no_vote_against(project):
     run = project.run
     # Without competition: there, a species that gains takes from the others at its place.
-    ensemble = replace(load_ensemble(run.path / "ensemble.json"), contests={})
+    ensemble = load_ensemble(run.path / "ensemble.json")
+    apart = {name: replace(rule, contest=None) for name, rule in ensemble.rules.items()}
+    ensemble = replace(ensemble, rules=apart)
     one = run.candidates(["maps"])
     alone, outvoted = restrict(ensemble, ["maps"]).apply(one), ensemble.apply(one)
     place = ["experiment", "particle_type", "z", "y", "x"]

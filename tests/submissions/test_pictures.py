@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from evaluation.metric import count
+from evaluation.counts import count
 from postproc.candidates import concatenate, empty_candidates, make_candidates
 from submissions.pictures import main
 from submissions.prediction.fusion import load_fusion
@@ -94,7 +94,7 @@ def view(*arguments):
 
 def test_a_picture_of_every_tomogram(predicted):
     assert view("--slices", 2) == 0
-    folder = predicted.root / RUN / "view"
+    folder = predicted.root / RUN / "pictures"
     assert sorted(path.stem for path in folder.iterdir()) == sorted([*TRAIN, *TEST])
 
     picture = imread(folder / "TS_8.png")

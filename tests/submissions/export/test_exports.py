@@ -8,8 +8,10 @@ import starfile
 
 from evaluation.metric import kaggle_score
 from postproc.candidates import concatenate, empty_candidates, make_candidates
-from submissions.export.star import Provenance, ensemble_version, write_csv, write_star
+from submissions.export.provenance import Provenance, ensemble_version
+from submissions.export.star import write_star
 from submissions.export.submission import Extent
+from submissions.export.table import write_csv
 from submissions.make import main
 from tests.submissions.conftest import RUN, TEST
 from tests.submissions.test_make import submission, truth

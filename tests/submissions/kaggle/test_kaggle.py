@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from packaging.utils import canonicalize_name
 
-from submissions.kaggle import main
+from submissions.kaggle.__main__ import main
 from submissions.kaggle.bundle import COMPETITION, slug
 from submissions.kaggle.notebook import read_cells, write_notebook
 from submissions.kaggle.rehearsal import lay_out, make_environment, run_notebook
@@ -119,7 +119,7 @@ def test_the_rehearsal(predicted, image, capsys, monkeypatch):
         (site / "fakes.pth").write_text("import fakes_plugin\n")
         return python
 
-    monkeypatch.setattr("submissions.kaggle.rehearsal.make_environment", with_fakes)
+    monkeypatch.setattr("submissions.kaggle.packing.make_environment", with_fakes)
     folder = predicted.root / "bundle"
     assert kaggle("--out", folder, "--image", image, "--rehearse") == 0, (folder.parent / "rehearsal.log").read_text()
     out = capsys.readouterr().out

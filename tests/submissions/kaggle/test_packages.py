@@ -26,7 +26,7 @@ def test_the_wheel_holds_the_running_code_and_no_tests(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         assert archive.testzip() is None
-        for name in ("submissions/make.py", "cv_folds.yaml", "models/unet.py"):
+        for name in ("submissions/make.py", "cv_folds.yaml", "models/unet/member.py"):
             assert archive.read(name) == (root() / name).read_bytes()
         assert {name.split("/")[0] for name in names if name.endswith(".py")} == set(PACKAGES)
         assert not [

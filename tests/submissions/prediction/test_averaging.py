@@ -1,5 +1,6 @@
 import threading
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_two_outputs_are_held_at_most(project):
     class Watched(MapsPredictor):
         outputs: list[weakref.ref] = []  # noqa: RUF012
 
-        def predict(self, tomogram):
+        def predict(self, tomogram, *, views=None):
             assert all(output() is None for output in self.outputs[:-1])
             output = super().predict(tomogram)
             self.outputs.append(weakref.ref(output))
@@ -108,7 +109,7 @@ def test_candidates_are_found_while_the_next_model_predicts(project, monkeypatch
         return to_candidates(*arguments, **options)
 
     class Second(MapsPredictor):
-        def predict(self, tomogram):
+        def predict(self, tomogram, *, views=None):
             assert begun.wait(60)
             predicting.set()
             return super().predict(tomogram)
@@ -135,7 +136,7 @@ def test_with_several_seeds_a_folds_average_is_the_single_model(project):
     models = load_models("maps", model_folders(project.run, "maps"), device="cpu")
     table = predict_member(tomogram, models, particles=CZII, member="maps")
     run = project.run
-    twice = RunDirectory(run.path, {**run.record, "seeds": [8620, 8621]})
+    twice = RunDirectory(run.path, replace(run.record, seeds=(8620, 8621)))
     doubled = concatenate(
         [table, table[table["model"] != MEAN_MODEL].replace({"model": r"-8620$"}, "-8621", regex=True)]
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.metric import kaggle_score
-from evaluation.tomogram_types import fingerprint, open_views
+from evaluation.tomogram_types import open_types
 from submissions.make import main
 from submissions.prediction.final import model_folders, untrained
 from tests.submissions.conftest import RUN, SHAPE, TRAIN, VOXEL_SIZE
@@ -63,8 +63,7 @@ def test_final_models_see_every_type_that_the_fold_models_saw(project):
         write_volume(project.data / "train/static/ExperimentRuns" / name / SPACING / "wbp.zarr", volume, VOXEL_SIZE)
     path = project.root / RUN / "run.json"
     record = read_json(path) | {"extra_tomogram_types": ["wbp"]}
-    views = open_views(project.dataset, ["wbp"], TRAIN)
-    record["data_hash"] = fingerprint(project.dataset, views, runs=TRAIN, train=TRAIN)
+    record["data_hash"] = open_types(project.dataset, ["wbp"]).fingerprint(runs=TRAIN, train=TRAIN)
     write_json(path, record)
     assert make() == 0
     assert '"seed": 4' in (project.run.path / "final" / "maps-8620" / "weights.safetensors").read_text()

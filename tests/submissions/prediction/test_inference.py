@@ -113,7 +113,7 @@ def test_a_damaged_tomogram_is_reported_and_the_others_go_on(project):
 def test_a_member_that_fails_is_reported_and_the_others_go_on(project, monkeypatch):
     predict = MapsPredictor.predict
 
-    def fail_once(self, tomogram):
+    def fail_once(self, tomogram, *, views=None):
         if tomogram.name == "TS_8":
             raise RuntimeError("out of\nmemory")
         return predict(self, tomogram)

@@ -8,7 +8,7 @@ from submissions.prediction.budget import Budget, Plan, ladder
 from submissions.prediction.fusion import members_in_use
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store
-from submissions.prediction.workers import find_devices, predict_all
+from submissions.prediction.workers import predict_all
 from tests.submissions.conftest import RUN, TEST
 from tests.submissions.fakes import BoxesPredictor, FakeMember, MapsPredictor
 from tests.submissions.prediction.test_inference import calls, damage
@@ -23,11 +23,6 @@ def predict(project, *, devices=("cpu",), budget=None, changed=lambda experiment
     machine = Inference(project.run, project.dataset, Store(project.root / path), MEMBERS, "cpu")
     budget = budget or Budget(None, ladder(MEMBERS), len(TEST), len(devices), time.monotonic)
     return list(predict_all(machine, TEST, budget=budget, devices=devices, changed=changed))
-
-
-def test_devices():
-    assert find_devices(["cpu"]) == ["cpu"]
-    assert find_devices(["cuda:1", "cuda:0"]) == ["cuda:1", "cuda:0"]
 
 
 def test_two_processes_give_what_one_gives(project, predicted_template, capsys):
@@ -71,13 +66,13 @@ def slow_members(monkeypatch, clock, *, maps, boxes):
     """Let each fake model take time: ``maps`` seconds a view, and ``boxes`` seconds."""
     seen_maps, seen_boxes = MapsPredictor.predict, BoxesPredictor.predict
 
-    def predict_maps(self, tomogram):
-        clock.now += maps * self.views
-        return seen_maps(self, tomogram)
+    def predict_maps(self, tomogram, *, views=None):
+        clock.now += maps * (views or self.views)
+        return seen_maps(self, tomogram, views=views)
 
-    def predict_boxes(self, tomogram):
+    def predict_boxes(self, tomogram, *, views=None):
         clock.now += boxes
-        return seen_boxes(self, tomogram)
+        return seen_boxes(self, tomogram, views=views)
 
     monkeypatch.setattr(MapsPredictor, "predict", predict_maps)
     monkeypatch.setattr(BoxesPredictor, "predict", predict_boxes)
@@ -137,7 +132,7 @@ def test_loading_models_is_no_measure_of_the_next_tomogram(project, monkeypatch)
 def test_the_log_says_what_was_dropped(project, monkeypatch, capsys):
     clock = Steps()
     slow_members(monkeypatch, clock, maps=1.0, boxes=1.0)
-    monkeypatch.setattr("submissions.make.time.monotonic", clock)
+    monkeypatch.setattr("submissions.prediction.submit.time.monotonic", clock)
     with pytest.raises(SystemExit) as end:
         run_command(main, ["--run", "tiny", "--budget", "16s"])
     assert end.value.code == 0
@@ -150,7 +145,7 @@ def test_the_log_says_what_was_dropped(project, monkeypatch, capsys):
 def test_expecting_more_tomograms_than_there_are(project, monkeypatch, capsys):
     clock = Steps()
     slow_members(monkeypatch, clock, maps=1.0, boxes=1.0)
-    monkeypatch.setattr("submissions.make.time.monotonic", clock)
+    monkeypatch.setattr("submissions.prediction.submit.time.monotonic", clock)
     with pytest.raises(SystemExit):
         run_command(main, ["--run", "tiny", "--budget", "1m", "--expect", "20"])
     assert "for 20 tomograms" in (out := capsys.readouterr().out)

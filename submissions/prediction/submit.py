@@ -1,0 +1,112 @@
+"""A submission from beginning to end: test tomograms predicted, the file checked, exported and, if possible, scored."""
+
+import argparse
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from compute.devices import find_devices
+from postproc.candidates import concatenate
+from submissions.export.submission import read_submission
+from submissions.inputs import extents_of, find_run, names_to_predict, open_data, trained_on
+from submissions.prediction.budget import Budget, ladder, parse_duration
+from submissions.prediction.collect import Collected, collect
+from submissions.prediction.final import FOLDS, MEANING, train_final, untrained
+from submissions.prediction.fusion import Fusion, load_fusion, members_in_use
+from submissions.prediction.inference import Inference
+from submissions.prediction.store import Store
+from submissions.report.test_truth import compare, score_table
+from tomograms.console import Progress, console, duration
+from tomograms.dataset import Dataset
+from tomograms.errors import InputError
+from tomograms.picks import join_truth
+
+LATEST = Path("submissions") / "submission.csv"
+"""Where the submission that was made last is copied to."""
+SOME_FAILED = 3
+"""Exit code when a tomogram or a member failed and the rest was written."""
+
+
+def submit(arguments: argparse.Namespace) -> int:
+    """Do what `submissions.make` was asked for; return the exit code."""
+    limit = None if arguments.budget is None else parse_duration(arguments.budget)
+    run = find_run(arguments.runs, arguments.run)
+    dataset = open_data(run, arguments.data)
+    names = names_to_predict(dataset, run, arguments.tomograms)
+    fusion = load_fusion(run, names, arguments.final)
+    exports = None
+    if arguments.to:
+        from submissions.export.formats import Exports  # a submission alone needs neither copick nor starfile
+
+        exports = Exports(arguments.to, run, dataset, arguments.user, arguments.session, arguments.overwrite)
+        exports.check(names)
+    members = members_in_use(fusion.ensemble, run)
+    folder = arguments.out or run.path
+    path = folder / "submission.csv"
+    say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
+    devices = find_devices(arguments.device)
+    store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
+    inference = Inference(run, dataset, store, members, devices[0], arguments.final)
+    if arguments.final != FOLDS:
+        finish_training(inference)
+    total = max(len(names), arguments.expect or 0)
+    budget = Budget(limit, ladder(members), total, len(devices), time.monotonic)
+    if limit is not None:
+        order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
+        say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
+    seen = trained_on(run, names)
+    judged = [name for name in names if name not in seen and dataset.has_picks(name, hand=True)]
+    collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
+    if not collected.picks:
+        raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
+    extents = extents_of(dataset, sorted(collected.picks))
+    table = read_submission(path, particles=run.particles, extents=extents)
+    if arguments.out is None:
+        LATEST.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, LATEST)
+    if seen:
+        say(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
+    if judged:
+        say_score(fusion, dataset, collected, judged)
+    copied = f"; copied to {LATEST}" if arguments.out is None else ""
+    say(f"{path}: {len(table)} particles in {len(extents)} tomograms, checked{copied}")
+    if exports is not None:
+        say(f"exported: {'; '.join(exports.write(folder / 'exports', collected.table(), extents))}")
+    if collected.failures:
+        failed = dict.fromkeys(failure.experiment for failure in collected.failures)
+        say(f"not everything worked: see the failures above of {', '.join(failed)}")
+    return SOME_FAILED if collected.failures else 0
+
+
+def say(line: str) -> None:
+    """Print a line as it is."""
+    console().print(line, markup=False, soft_wrap=True)
+
+
+def finish_training(inference: Inference) -> None:
+    """Train the final models that are not there yet, and say what they mean."""
+    say(MEANING)
+    with Progress() as progress:
+        for member in inference.members:
+            for seed, folder in untrained(inference.run, member).items():
+                task = progress.task(f"final {member} seed {seed}", total=1)
+                train_final(inference.run, member, seed, folder=folder, device=inference.device, advance=task.update)
+                task.finish()
+
+
+def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Sequence[str]) -> None:
+    """Print what the test truth says of the tomograms on which it is known."""
+    try:
+        truth = join_truth([dataset.picks(name, hand=True) for name in judged])
+    except InputError as error:
+        say(f"not scored: {error}")
+        return
+    thresholds, particles = fusion.ensemble.thresholds, fusion.run.particles
+    rows = {
+        way: compare(truth, concatenate(list(fused.values())), thresholds, particles)
+        for way, fused in collected.fused.items()
+    }
+    kind = "simulated test truth" if dataset.simulated else "test truth"
+    title = f"{kind}, {len(judged)} tomograms: score at out-of-fold thresholds, and optimum"
+    console().print(score_table(rows, particles, title=title))
