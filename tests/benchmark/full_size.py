@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from models.registry import get_member
-from models.unet.member import build_network
+from models.unet.network import build_network
 from models.weights import header, save_weights
-from submissions.export.submission import Extent, read_submission, settle, write_submission
+from submissions.export.submission import Extent, clip, read_submission, write_submission
 from submissions.prediction.averaging import predict_member
 from tests.benchmark.memory import resident
 from tomograms.dataset import open_dataset
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             candidates = predict_member(tomogram, models, particles=CZII, member="unet")
         with timed(seconds, "submission"):
             extents = {"TS_1": Extent(shape, VOXEL_SIZE)}
-            write_submission(root / "submission.csv", settle(candidates, extents))
+            write_submission(root / "submission.csv", clip(candidates, extents))
             rows = len(read_submission(root / "submission.csv", particles=CZII, extents=extents))
     for stage, value in seconds.items():
         print(f"{stage}: {value:.1f} s")

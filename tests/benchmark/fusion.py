@@ -39,7 +39,7 @@ def greedy(weighed: pd.DataFrame, ensemble: Ensemble) -> dict[str, NDArray[np.fl
     """Return x, y, z and score of every cluster, found seed by seed, with a KD-tree a tomogram and species."""
     found: dict[str, list[NDArray[np.float64]]] = {particle.name: [] for particle in CZII}
     for particle in CZII:
-        rule = ensemble.fusions[particle.name]
+        rule = ensemble.rules[particle.name]
         radius = rule.radius_fraction * particle.radius
         total = sum(rule.weights.values())
         for _, rows in weighed[weighed["particle_type"] == particle.name].groupby("experiment"):
@@ -84,10 +84,10 @@ def run(scale: Scale) -> list[Row]:
     fit = partial(fit_ensemble, particles=CZII, members=MEMBERS)
     ensemble = fit(truth, table, tuning=None)
     _, test = two_members(scale.pick(500, 3), per_species, candidates, seed=2)
-    weighed = weigh(test, ensemble.calibrations)
+    weighed = weigh(test, {name: rule.calibration for name, rule in ensemble.rules.items()})
     ways = {"ours": lambda: ensemble.predict(test), "greedy": lambda: greedy(weighed, ensemble)}
     times, results = interleave(ways, repeats=scale.pick(3, 1), most=60)
-    clusters = fuse(weighed, CZII, rules=ensemble.fusions)
+    clusters = fuse(weighed, CZII, rules=ensemble.rules)
 
     names = sorted(truth["experiment"].unique())
     folds = [Fold((name,), tuple(other for other in names if other != name)) for name in names]

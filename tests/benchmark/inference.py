@@ -18,7 +18,7 @@ from tests.benchmark.scale import FULL_SHAPE, Scale
 from tests.benchmark.scenes import tomogram, unet
 
 if TYPE_CHECKING:
-    from models.unet.member import UNetPredictor
+    from models.unet.prediction import UNetPredictor
 
 FASTER = 1.3
 DIFFERENCE = 0.02

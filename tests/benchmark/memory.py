@@ -21,7 +21,9 @@ def prepare_inference(shape: tuple[int, ...], views: int, window: tuple[int, int
     """Return the prediction of a tomogram of noise, which the work makes, by an untrained U-Net."""
     import torch
 
-    from models.unet.member import SHORT, UNetPredictor, build_network
+    from models.unet.network import build_network
+    from models.unet.prediction import UNetPredictor
+    from models.unet.settings import SHORT
     from tomograms.particles import CZII
     from tomograms.tomogram import Tomogram
 

@@ -12,7 +12,7 @@ from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row
 from tests.benchmark.scale import FULL_SHAPE, VOXEL_SIZE, Scale
 from tests.benchmark.scenes import tomogram
-from tomograms.ome_zarr import find_volume, open_store, read_volume, write_volume
+from tomograms.ome_zarr import find_volume, open_store, write_volume
 from tomograms.tomogram import normalise
 
 MOST = 1.3
@@ -20,7 +20,7 @@ MOST = 1.3
 
 def ours(path: Path) -> NDArray[np.float32]:
     """Return the normalised volume."""
-    volume = read_volume(find_volume(open_store(path), str(path)))
+    volume = find_volume(open_store(path), str(path)).read()
     return normalise(volume, out=volume)
 
 

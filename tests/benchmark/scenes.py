@@ -20,7 +20,7 @@ from tomograms.particles import CZII
 from tomograms.tomogram import Tomogram, normalise
 
 if TYPE_CHECKING:
-    from models.unet.member import UNetPredictor
+    from models.unet.prediction import UNetPredictor
 
 CELL = 33.0
 """Voxels between the particles of a scene, which lie on a shaken lattice: no two of them touch."""
@@ -143,7 +143,7 @@ def _columns(xyz: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 def unet_settings(scale: Scale) -> Any:
     """Return the settings of the U-Net that is timed."""
-    from models.unet.member import SHORT
+    from models.unet.settings import SHORT
 
     if scale.full:
         return replace(SHORT, steps=40, epoch_steps=1000, batch=1, crop=(48, 96, 96))
@@ -163,6 +163,7 @@ def unet(scale: Scale) -> UNetPredictor:
 
 
 def _trained(scale: Scale) -> UNetPredictor:
+    from models.member import Training
     from models.registry import get_member
 
     member = get_member("unet")
@@ -170,15 +171,6 @@ def _trained(scale: Scale) -> UNetPredictor:
         return member.load(scale.weights, scale.device)
     train, truth = tomogram(scale.pick((96, 224, 224), (24, 70, 104)), seed=7)
     with TemporaryDirectory() as folder:
-        member.fit(
-            [train],
-            truth,
-            None,
-            particles=CZII,
-            settings=unet_settings(scale),
-            seed=0,
-            directory=Path(folder),
-            device=scale.device,
-            advance=lambda done, total, note: None,
-        )
+        training = Training([train], truth, None, CZII, unet_settings(scale), 0, Path(folder), scale.device)
+        member.fit(training, lambda done, total, note: None)
         return member.load(Path(folder), scale.device)

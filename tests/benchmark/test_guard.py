@@ -13,7 +13,7 @@ from postproc.peaks import map_candidates
 from tests.benchmark.measure import memory_of
 from tests.benchmark.scale import FULL_SHAPE, VOXEL_SIZE
 from tests.benchmark.scenes import class_maps
-from tomograms.ome_zarr import find_volume, open_store, read_volume, write_volume
+from tomograms.ome_zarr import find_volume, open_store, write_volume
 from tomograms.particles import CZII
 from tomograms.tomogram import normalise
 
@@ -96,7 +96,7 @@ def test_memory_of_reading(tmp_path):
     write_volume(tmp_path / "t.zarr", volume, VOXEL_SIZE)
 
     def read():
-        out = read_volume(find_volume(open_store(tmp_path / "t.zarr"), "t"))
+        out = find_volume(open_store(tmp_path / "t.zarr"), "t").read()
         normalise(out, out=out)
 
     read()

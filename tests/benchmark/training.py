@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from compute.precision import resolve_device
+from compute.devices import resolve_device
 from tests.benchmark.measure import Timing, timing
 from tests.benchmark.rows import Limit, Row
 from tests.benchmark.scale import Scale
@@ -45,21 +45,12 @@ class Clock:
 
 def ours(image: Tomogram, truth: pd.DataFrame, settings: Any, device: str) -> Clock:
     """Train as the member does."""
+    from models.member import Training
     from models.registry import get_member
 
     clock = Clock()
     with TemporaryDirectory() as folder:
-        get_member("unet").fit(
-            [image],
-            truth,
-            None,
-            particles=CZII,
-            settings=settings,
-            seed=0,
-            directory=Path(folder),
-            device=device,
-            advance=clock,
-        )
+        get_member("unet").fit(Training([image], truth, None, CZII, settings, 0, Path(folder), device), clock)
     return clock
 
 
@@ -80,7 +71,7 @@ def monai_way(image: Tomogram, truth: pd.DataFrame, settings: Any, device: str, 
         ToTensord,
     )
 
-    from models.unet.member import build_network
+    from models.unet.network import build_network
 
     classes, keys = 1 + len(CZII), ["image", "label"]
     labels = label_map(image.volume.shape, truth, fraction=settings.radius_fraction)

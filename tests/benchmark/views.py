@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from models.unet.member import UNetPredictor
+from models.unet.prediction import UNetPredictor
 from postproc.peaks import map_candidates
 from tests.benchmark.measure import interleave, memory_of
 from tests.benchmark.reading import ours as read

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from compute.precision import resolve_device
+from compute.devices import resolve_device
 from models.outputs import SliceBoxes
 from models.yolo.slices import canvas, image, slabs
 from tests.benchmark.measure import interleave
@@ -29,12 +29,9 @@ def shipped(settings: Any) -> torch.nn.Module:
     """Return the network with the weights that ship with the project."""
     from models.initial import SHIPPED
     from models.weights import fill, load_weights
-    from models.yolo.runtime import import_ultralytics
+    from models.yolo.network import build_network
 
-    import_ultralytics()
-    from ultralytics.nn.tasks import DetectionModel
-
-    network = DetectionModel(f"{settings.network}.yaml", ch=3, nc=len(CZII), verbose=False)
+    network = build_network(settings.network, len(CZII))
     network.names = {i: particle.name for i, particle in enumerate(CZII)}
     path = SHIPPED / "yolo" / "weights.safetensors"
     fill(network, load_weights(path)[0], path)

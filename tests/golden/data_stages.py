@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.golden.store import digest, statistics
 from tomograms.coordinates import to_index
 from tomograms.dataset import open_dataset
 from tomograms.kaggle_tree import write_run
-from tomograms.ome_zarr import find_volume, fingerprint, open_store, read_volume
+from tomograms.ome_zarr import find_volume, open_store
 from tomograms.particles import CZII
 from tomograms.picks import make_truth, write_pick_set
 from tomograms.simulator.library import built_in_species
@@ -61,7 +61,7 @@ def reading(folder: Path) -> dict[str, Any]:
     tomogram = dataset.tomogram("TS_1")
     files = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
     attributes = tree / "train/static/ExperimentRuns/TS_1/VoxelSpacing10.000/denoised.zarr/.zattrs"
-    record = {key: value for key, value in dataset.record().items() if key != "root"}
+    record = {key: value for key, value in asdict(dataset.record()).items() if key != "root"}
     wbp = open_dataset(tree, tomogram_type="wbp")
     content = {
         "files": [name for name in files if "/TS_1/" in name],
@@ -90,7 +90,7 @@ def ome_zarr(folder: Path) -> dict[str, Any]:
     """A volume of integers in nanometres, with chunks that overhang its edges."""
     _write_integers(folder / "wbp.zarr")
     stored = find_volume(open_store(folder / "wbp.zarr"), "wbp.zarr")
-    volume = read_volume(stored)
+    volume = stored.read()
     content = {
         "path": stored.path,
         "shape": stored.shape,
@@ -98,7 +98,7 @@ def ome_zarr(folder: Path) -> dict[str, Any]:
         "separator": stored.separator,
         "voxel_size": stored.voxel_size,
         "keys": [key for _, key in stored.chunk_keys()],
-        "fingerprint": fingerprint(stored),
+        "fingerprint": stored.fingerprint(),
         "volume": digest(volume),
         "plane": volume[9],
     }

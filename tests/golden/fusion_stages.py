@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +11,22 @@ import numpy as np
 import pandas as pd
 from rich.console import Console, RenderableType
 
+from ensemble.baselines import BASELINES
 from ensemble.calibration import evidence, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, average_models, fuse
-from ensemble.comparison import BASELINES, compare
+from ensemble.comparison import compare
 from ensemble.fitting import fit_ensemble
 from ensemble.report import report as ensemble_report
 from ensemble.tuning import Tuning
+from evaluation.counts import count, pool, score
 from evaluation.folds import Fold, group_folds, load_folds
 from evaluation.intervals import difference_interval, resamplings, score_interval
-from evaluation.metric import average_precision, count, kaggle_score, pool, score
+from evaluation.metric import kaggle_score
 from evaluation.nested import nested
 from evaluation.records import report_to_record
 from evaluation.report import report as evaluation_report
 from evaluation.residuals import measure_residuals
-from evaluation.thresholds import apply_thresholds, best_threshold, fit_thresholds, sweep
+from evaluation.thresholds import apply_thresholds, average_precision, best_threshold, fit_thresholds, sweep
 from postproc.candidates import concatenate, make_candidates
 from tests.golden.inputs import PAIR, TRIO, leave_one_out, members
 from tomograms.particles import CZII
@@ -145,7 +148,7 @@ def calibration(folder: Path) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, (scores, hits, logit) in cases.items():
         fitted = fit_calibration(scores, hits, logit=logit)
-        out[name] = {**fitted.to_record(), "of 0 to 1": fitted(at)}
+        out[name] = {**asdict(fitted), "of 0 to 1": fitted(at)}
     out["evidence"] = evidence(at)
     truth, candidates = members(7, ["second"], runs=("TS_0", "TS_1"), true=5, false=6)
     for particle in PAIR:
@@ -222,7 +225,10 @@ def fitting(folder: Path) -> dict[str, Any]:
         tried = {name: [trial.value for trial in study.trials] for name, study in studies.items()}
         counts = {
             "fused": fused["particle_type"].value_counts().sort_index().to_dict(),
-            "kept": rule(candidates)["particle_type"].value_counts().sort_index().to_dict(),
+            "kept": apply_thresholds(rule.apply(candidates), rule.thresholds)["particle_type"]
+            .value_counts()
+            .sort_index()
+            .to_dict(),
             "trial values": tried,
         }
         out[f"{key}.json"] = {"ensemble": rule.to_record(), **counts}
@@ -237,7 +243,11 @@ def baselines(folder: Path) -> dict[str, Any]:
     for name, fit in BASELINES.items():
         rule = fit(truth, candidates, particles=TRIO, members=["first", "second"])
         table = rule.apply(candidates)
-        limits[name] = {"thresholds": rule.thresholds, "fused": len(table), "kept": len(rule(candidates))}
+        limits[name] = {
+            "thresholds": rule.thresholds,
+            "fused": len(table),
+            "kept": len(apply_thresholds(rule.apply(candidates), rule.thresholds)),
+        }
         tables.append(_head(table[table["experiment"] == "TS_0"], 3).assign(model=name))
     return {"baselines.json": limits, "baselines.csv": pd.concat(tables)}
 

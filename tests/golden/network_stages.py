@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import avg_pool3d
 
 from models.initial import find_initial
-from models.member import Watch
+from models.member import Training, Validation
 from models.outputs import ClassMaps, SliceBoxes
 from models.registry import MEMBERS, get_member
 from models.settings import to_record
@@ -223,7 +223,7 @@ class _Fake:
     def __init__(self, output: ClassMaps | SliceBoxes) -> None:
         self.output = output
 
-    def predict(self, tomogram: Tomogram) -> ClassMaps | SliceBoxes:
+    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> ClassMaps | SliceBoxes:
         """Return the output."""
         return self.output
 
@@ -340,17 +340,17 @@ def _fit(name: str, folder: Path, **changes: Any) -> dict[str, Any]:
     train = [balls(f"TS_{seed}", seed, (24, 64, 64), particles, _centres(seed)) for seed in (0, 1)]
     held_out, picks = balls("TS_2", 2, (24, 64, 64), particles, _centres(0))
     told: list[tuple[int, int]] = []
-    member.fit(
+    training = Training(
         [tomogram for tomogram, _ in train],
         pd.concat([table for _, table in train], ignore_index=True),
-        Watch(held_out, picks),
-        particles=particles,
-        settings=settings,
-        seed=1,
-        directory=folder,
-        device="cpu",
-        advance=lambda done, total, note: told.append((done, total)),
+        Validation(held_out, picks),
+        particles,
+        settings,
+        1,
+        folder,
+        "cpu",
     )
+    member.fit(training, lambda done, total, note: told.append((done, total)))
     output = member.load(folder, "cpu").predict(held_out)
     table = to_candidates(output, particles, 10.0, experiment="TS_2", member=name, model="fit")
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

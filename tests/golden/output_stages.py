@@ -11,8 +11,10 @@ import pandas as pd
 
 from postproc.candidates import concatenate, empty_candidates, make_candidates
 from submissions.export.copick_picks import CopickTarget
-from submissions.export.star import Provenance, ensemble_version, write_csv, write_star
-from submissions.export.submission import Extent, settle, write_submission
+from submissions.export.provenance import Provenance, ensemble_version
+from submissions.export.star import write_star
+from submissions.export.submission import Extent, clip, write_submission
+from submissions.export.table import write_csv
 from submissions.prediction.budget import Budget, ladder, parse_duration
 from tomograms.kaggle_tree import write_run
 from tomograms.particles import CZII
@@ -35,8 +37,8 @@ def _picks() -> pd.DataFrame:
 
 def submission(folder: Path) -> dict[str, Any]:
     """The submission, with rows and without."""
-    write_submission(folder / "some.csv", settle(_picks(), EXTENTS))
-    write_submission(folder / "none.csv", settle(empty_candidates(), EXTENTS))
+    write_submission(folder / "some.csv", clip(_picks(), EXTENTS))
+    write_submission(folder / "none.csv", clip(empty_candidates(), EXTENTS))
     return {
         "submission.csv": (folder / "some.csv").read_text(encoding="utf-8"),
         "submission-empty.csv": (folder / "none.csv").read_text(encoding="utf-8"),
@@ -45,7 +47,7 @@ def submission(folder: Path) -> dict[str, Any]:
 
 def exports(folder: Path) -> dict[str, Any]:
     """CSV with scores, and STAR files; the line in which the starfile package names itself is left out."""
-    picks = settle(_picks(), EXTENTS)
+    picks = clip(_picks(), EXTENTS)
     table = write_csv(folder, picks, extents=EXTENTS, provenance=PROVENANCE)
     stars = write_star(folder, picks, species=SPECIES, extents=EXTENTS, provenance=PROVENANCE)
     (folder / "ensemble.json").write_text("{}\n", encoding="utf-8")
@@ -80,7 +82,7 @@ def copick(folder: Path) -> dict[str, Any]:
     config.write_text(json.dumps(content), encoding="utf-8")
     target = CopickTarget(config, "ensemble", "1", overwrite=False)
     target.check(EXTENTS, SPECIES)
-    written = target.write(settle(_picks(), EXTENTS), extents=EXTENTS, species=SPECIES, provenance=PROVENANCE)
+    written = target.write(clip(_picks(), EXTENTS), extents=EXTENTS, species=SPECIES, provenance=PROVENANCE)
     files = sorted(path for path in (folder / "overlay").rglob("*") if path.is_file())
     read = {path.relative_to(folder / "overlay").as_posix(): json.loads(path.read_text("utf-8")) for path in files}
     return {"copick.json": {"written": written, "files": read}}
