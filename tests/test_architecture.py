@@ -1,6 +1,7 @@
-"""The walls of the house: imports point left, light modules stay light, packages hold no code of their own."""
+"""The walls of the house: imports point left and never in a circle, light modules stay light, commands are thin."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,11 +16,26 @@ COMMANDS = (
     "evaluation.folds",
     "evaluation.runs",
     "ensemble.build",
+    "models.pretrain",
     "submissions.make",
     "submissions.check",
+    "submissions.kaggle",
     "submissions.pictures",
+    "tomograms.simulator.picture",
+    "tomograms.simulator.tree",
 )
 HEAVY = ("torch", "monai", "ultralytics", "optuna", "sklearn", "matplotlib", "copick")
+LONGEST = 280
+INSIDE = {
+    "compute/devices.py": "torch",  # imported without it
+    "compute/precision.py": "torch",
+    "models/unet/member.py": "models.unet.training",  # prediction does without what only training needs
+    "models/yolo/member.py": "models.yolo.training",
+    "submissions/prediction/submit.py": "submissions.export.formats",  # a submission needs neither copick nor starfile
+    "tomograms/dataset.py": "tomograms.copick_project",  # a Kaggle tree is read without copick
+    "tomograms/phantom.py": "torch",
+}
+"""Modules that import inside functions beside the commands, and one module for which they do."""
 
 
 def modules():
@@ -33,6 +49,46 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             yield str(node.module).partition(".")[0]
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path, known):
+    """Yield the project's modules that a file imports, wherever in it that stands, also only for types."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield from [full] if full in known else [node.module] if node.module in known else []
+
+
+def test_no_module_lies_on_an_import_circle():
+    known = {name_of(path) for path in modules()}
+    graph = {name_of(path): set(imported_modules(path, known)) for path in modules()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_imports_stand_at_the_top():
+    """A command imports one module after parsing; what else imports inside a function is listed with its reason."""
+    commands = {ROOT / f"{name.replace('.', '/')}.py" for name in COMMANDS} | {ROOT / "submissions/kaggle/__main__.py"}
+    found = {}
+    for path in modules():
+        functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+        inside = [n for f in functions for n in ast.walk(f) if isinstance(n, (ast.Import, ast.ImportFrom))]
+        if path in commands:
+            assert len(inside) <= 1, path
+        elif inside:
+            found[str(path.relative_to(ROOT))] = inside
+    assert set(found) == set(INSIDE)
+
+
+def test_no_module_is_long():
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert not [str(path) for path, length in lengths.items() if length > LONGEST]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
