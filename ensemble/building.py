@@ -41,8 +41,8 @@ def build_ensemble(arguments: argparse.Namespace) -> int:
         )
         task.finish()
     record = to_record(comparison, run, tuning=tuning, added=list(tables))
+    check_replay(run, record)
     write_json(run.path / FILE, record)
-    check_replay(run)
     console().print(report(comparison, simulated=run.record.simulated, voxel_size=run.record.voxel_size))
     where = store(studies, run, arguments.storage)
     console().print(

@@ -1,6 +1,7 @@
 """``ensemble.json``: the ensemble, every fold's own, what they scored and on which files; and the replay of it."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,7 @@ from evaluation.records import result_to_record
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
 from tomograms.errors import InputError
-from tomograms.files import read_json, sha256
+from tomograms.files import sha256
 from tomograms.versions import commit, versions
 
 
@@ -60,20 +61,18 @@ def fingerprints(run: RunDirectory, added: Iterable[str]) -> dict[str, str]:
     return {file.relative_to(run.path).as_posix(): sha256(file) for file in files}
 
 
-def replay(run: RunDirectory) -> tuple[float, float]:
-    """Return the optimum and the nested score, computed again from ``ensemble.json`` and the candidates.
+def replay(run: RunDirectory, record: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the optimum and the nested score, computed again from the content of ``ensemble.json`` and the candidates.
 
     Raises
     ------
     InputError
         If a file is missing or is not the one that the ensemble was fitted to.
     """
-    path = run.path / FILE
-    record = read_json(path)
     found = fingerprints(run, record["added"])
     for file, digest in record["files"].items():
         if found.get(file) != digest:
-            raise InputError(f"{run.path / file}: expected the file that {path} was fitted to, but it has changed")
+            raise InputError(f"{run.path / file}: expected the file that {FILE} was fitted to, but it has changed")
     truth, candidates = run.truth(), gather(run, record["added"])
     whole = pool(count(truth, Ensemble.from_record(record["ensemble"]).predict(candidates), run.particles))
     parts = []
@@ -84,15 +83,15 @@ def replay(run: RunDirectory) -> tuple[float, float]:
     return score(whole, run.particles).total, score(pool(parts), run.particles).total
 
 
-def check_replay(run: RunDirectory) -> None:
-    """Check that ``ensemble.json`` and the candidates give exactly the recorded scores.
+def check_replay(run: RunDirectory, record: Mapping[str, Any]) -> None:
+    """Check that the content of ``ensemble.json``, as it will be read back, gives exactly the scores that it tells.
 
     Raises
     ------
     RuntimeError
-        If they do not.
+        If it does not.
     """
-    recorded = read_json(run.path / FILE)["scores"][TUNED]
-    replayed = replay(run)
+    read = json.loads(json.dumps(record))
+    recorded, replayed = read["scores"][TUNED], replay(run, read)
     if replayed != (recorded["optimum"], recorded["nested"]):
         raise RuntimeError(f"{run.path / FILE}: expected {recorded['optimum'], recorded['nested']}, but got {replayed}")

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from ensemble.comparison import TUNED, Comparison
 from ensemble.ensemble import LIMITS
+from evaluation.counts import BETA, METRIC
 from evaluation.intervals import Interval, score_interval
 from evaluation.report import empty_table
 
@@ -28,9 +29,9 @@ def report(comparison: Comparison, *, simulated: bool, voxel_size: float | None 
     """
     label = " (simulated data)" if simulated else ""
     parts: list[RenderableType] = [
-        score_table(comparison, title=f"Weighted F4: members against fusions{label}"),
+        score_table(comparison, title=f"Weighted {METRIC}: members against fusions{label}"),
         Text("\n".join(verdict(comparison))),
-        particle_table(comparison, title=f"Ensemble: nested F4, and the rule for new tomograms{label}"),
+        particle_table(comparison, title=f"Ensemble: nested {METRIC}, and the rule for new tomograms{label}"),
         residual_table(comparison, title=f"Where the members' sure hits lie, in Å{label}"),
         Text("\n".join(offsets(comparison, voxel_size))),
         Text(notes(comparison), style="dim"),
@@ -63,7 +64,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
     """Return each species' nested F4 beside the best member's, average precision, threshold, weights and radius."""
     rule, best = comparison.rule, comparison.best_member
     result, alone = comparison.ensemble, comparison.members[best]
-    columns = ("F4", f"{best} F4", "AP", f"{best} AP", "threshold", "swept", "F*/17")
+    columns = (METRIC, f"{best} {METRIC}", "AP", f"{best} AP", "threshold", "swept", f"F*/{1 + BETA**2}")
     table = empty_table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
@@ -152,7 +153,7 @@ def notes(comparison: Comparison) -> str:
         "held-out list, averaged with the weight of its true particles. Weights: stacked (learned from which clusters "
         "were hits), times what tuning found. No competition: equal weights, and species that are found at one place "
         "do not compete for it, as they do in equal weights and ensemble. Threshold: on the fused, calibrated score, "
-        "halfway (as logits) between the one that is best on these runs (swept) and F*/(1 + beta^2) = F*/17, the best "
+        f"halfway (as logits) between the one that is best on these runs (swept) and F*/(1 + beta^2) = F*/{1 + BETA**2}, the best "
         "cut on perfectly calibrated probabilities. Best member: the highest nested score, which favours it. "
         "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "
         f"train on the held-out run. The intervals resample the {runs} runs: they omit training variance and "

@@ -7,9 +7,9 @@ otherwise TPE proposes. Studies run in memory and can be stored afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
 import optuna
@@ -95,15 +95,22 @@ def _best(sweep: Sweep, multiplicity: NDArray[np.float64]) -> NDArray[np.float64
     return sweep.f_beta(multiplicity).max(axis=1, initial=0.0)
 
 
-def grid(members: Sequence[str]) -> list[dict[str, float]]:
-    """Return every distinct trial, all factors 1 and the default radius first.
+def grid_size(members: int) -> int:
+    """Return how many points `grid` has, without making them: nine members have 727,365."""
+    weights = len(LEVELS) ** members - (len(LEVELS) - 1) ** members  # those whose largest factor is 1
+    return (weights - members) * len(FRACTIONS) + members  # a single member has no radius to choose
+
+
+def grid(members: Sequence[str]) -> Iterator[dict[str, float]]:
+    """Yield every distinct trial, all factors 1 and the default radius first.
 
     The largest factor is 1, since only ratios count, and a single member has no radius to choose.
     """
     fractions = sorted(FRACTIONS, key=lambda fraction: (abs(fraction - DEFAULT_FRACTION), fraction))
-    weights = [w for w in product(sorted(LEVELS, reverse=True), repeat=len(members)) if max(w) == max(LEVELS)]
-    points = [(w, f) for w in weights for f in (fractions if np.count_nonzero(w) > 1 else fractions[:1])]
-    return [{**{f"weight_{m}": v for m, v in zip(members, w, strict=True)}, "radius": f} for w, f in points]
+    for weights in product(sorted(LEVELS, reverse=True), repeat=len(members)):
+        if max(weights) == max(LEVELS):
+            for fraction in fractions if np.count_nonzero(weights) > 1 else fractions[:1]:
+                yield {**{f"weight_{m}": v for m, v in zip(members, weights, strict=True)}, "radius": fraction}
 
 
 def tune(problem: TuningProblem, members: Sequence[str], tuning: Tuning) -> tuple[FusionRule, Study | None]:
@@ -148,11 +155,11 @@ def tune(problem: TuningProblem, members: Sequence[str], tuning: Tuning) -> tupl
         return known[key]
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=tuning.seed))
-    points = grid(members)
-    whole = len(points) <= tuning.trials
-    for point in points if whole else points[:1]:
+    points = grid_size(len(members))
+    whole = points <= tuning.trials
+    for point in islice(grid(members), points if whole else 1):
         study.enqueue_trial(point)
-    study.optimize(evaluate, n_trials=len(points) if whole else tuning.trials)
+    study.optimize(evaluate, n_trials=points if whole else tuning.trials)
     best = study.best_trial.params
     weights = dict(zip(members, scaled([best[f"weight_{member}"] for member in members]).tolist(), strict=True))
     return FusionRule(weights, float(best["radius"]), variance), study

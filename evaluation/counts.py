@@ -14,6 +14,8 @@ from tomograms.errors import InputError
 from tomograms.particles import Particle
 
 BETA = 4
+METRIC = f"F{BETA}"
+"""The measure's name in tables."""
 
 
 def f_beta(

@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from compute.devices import find_devices, resolve_device
@@ -10,7 +11,7 @@ from evaluation.folds import Fold, load_folds
 from evaluation.jobs import Job
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED
 from evaluation.run_directory import RunDirectory, create_run, open_run
-from evaluation.run_record import RunRecord, refuse_change
+from evaluation.run_record import RunRecord, changed_versions, refuse_change
 from evaluation.summary import summarise
 from evaluation.tomogram_types import open_types
 from evaluation.trainings import CPU_PROCESSES, train_all
@@ -49,6 +50,12 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
     record = describe(arguments, dataset, old)
     if old is not None:
         refuse_change(old, record, path / "run.json")
+        changed = changed_versions(old, record)
+        if changed:
+            console().print(f"run {name} was begun with other versions: {', '.join(changed)}", soft_wrap=True)
+        moved = replace(old, data=record.data)  # it may lie elsewhere by now, or on another machine
+        if moved != old:
+            moved.write(path / "run.json")
         return open_run(path), dataset
     return create_run(path, record, join_truth([dataset.picks(run) for run in record.held_out])), dataset
 

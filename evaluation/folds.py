@@ -187,7 +187,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     runs = [run for run in dataset.runs("train") if dataset.has_picks(run)]
     if len(runs) < 2:
-        raise InputError(f"{arguments.data}: expected at least two annotated runs, but got {', '.join(runs) or 'none'}")
+        found = ", ".join(runs) or "none"
+        raise InputError(
+            f"{arguments.data}: expected at least two annotated runs, but got {found} (a program's picks count only "
+            "where --user names it)"
+        )
     folds = group_folds(runs, arguments.groups)
     write_folds(arguments.out, arguments.data.resolve().stem, folds)
     print(

@@ -11,12 +11,10 @@ import pandas as pd
 from evaluation.folds import Fold
 from evaluation.tomogram_types import TypedData
 from models.member import Advance, Training, Validation
-from models.outputs import SliceBoxes
 from models.registry import get_member
 from postproc.candidates import concatenate, write_candidates
 from postproc.convert import to_candidates
-from postproc.linking import track_table
-from tomograms.files import read_json, replacing, write_json
+from tomograms.files import read_json, write_json
 from tomograms.particles import Particle
 
 STAGES = ("train", "predict", "candidates")
@@ -97,7 +95,6 @@ def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None
         del train
     predictor = member.load(job.directory, device)
     tables: list[pd.DataFrame] = []
-    tracks: list[pd.DataFrame] = []
     spent = dict.fromkeys(STAGES[1:], 0.0)
     for run, tomogram in tomograms.items():
         start = time.perf_counter()
@@ -113,12 +110,7 @@ def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None
                 model=job.model,
             )
         )
-        if isinstance(output, SliceBoxes):
-            tracks.append(track_table(output, job.particles, tomogram.voxel_size, experiment=run))
         spent["predict"] += middle - start
         spent["candidates"] += time.perf_counter() - middle
     write_json(job.directory / "seconds.json", seconds | spent)
-    if tracks:
-        with replacing(job.directory / "tracks.parquet") as temporary:
-            pd.concat(tracks, ignore_index=True).to_parquet(temporary, index=False)
     write_candidates(job.directory / "candidates.parquet", concatenate(tables))

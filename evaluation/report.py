@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.counts import Counts, pool, score
+from evaluation.counts import METRIC, Counts, pool, score
 from evaluation.intervals import score_interval
 from evaluation.nested import NestedResult
 from tomograms.console import duration
@@ -29,7 +29,7 @@ def report(results: Mapping[str, NestedResult], *, simulated: bool, seconds: Map
     """
     label = _label(simulated)
     parts: list[RenderableType] = [
-        score_table(results, title=f"Weighted F4{label}"),
+        score_table(results, title=f"Weighted {METRIC}{label}"),
         Text(notes(results), style="dim"),
     ]
     for name, result in results.items():
@@ -93,7 +93,7 @@ def class_table(
     average_precision, thresholds
         By species; these columns are left out where they are not given, as for a submission.
     """
-    names = ["weight", "precision", "recall", "F4"]
+    names = ["weight", "precision", "recall", METRIC]
     names += ["AP"] if average_precision is not None else []
     names += ["threshold"] if thresholds is not None else []
     table = empty_table(title, "particle", (*names, "TP", "FP", "FN", "picks", "truth"))

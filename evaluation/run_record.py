@@ -1,7 +1,7 @@
 """``run.json``: what a cross-validation was asked for, and on which data."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +114,8 @@ def refuse_change(old: RunRecord, new: RunRecord, source: Path) -> None:
 
 
 def _differences(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, Any, Any]]:
-    """Yield name, old and new value of everything that makes two runs different ones."""
-    was, now = asdict(old), asdict(new)
+    """Yield name, old and new value of everything that makes two runs different ones; where the data lie is no part."""
+    was, now = (asdict(replace(record, data=replace(record.data, root=None))) for record in (old, new))
     for name in ("data", "extra_tomogram_types", "data_hash", "particles", "folds", "seeds"):
         if was[name] != now[name]:
             yield name, was[name], now[name]
@@ -126,3 +126,9 @@ def _differences(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, Any, Any
         for name in sorted({*first, *second}):
             if first.get(name) != second.get(name):
                 yield f"{member}.{name}", first.get(name), second.get(name)
+
+
+def changed_versions(old: RunRecord, new: RunRecord) -> list[str]:
+    """Return in words which packages, and which commit, are not those that a run was begun with."""
+    was, now = ({**record.versions, "commit": record.commit or "unknown"} for record in (old, new))
+    return [f"{name} {was[name]} -> {now.get(name, 'none')}" for name in was if was[name] != now.get(name)]

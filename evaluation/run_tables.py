@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from evaluation.counts import METRIC
 from evaluation.report import empty_table
 from evaluation.run_average import averaged, best_member, wins
 from evaluation.run_comparison import Entry, difference, entries, shared
@@ -26,7 +27,7 @@ def show_difference(runs: Path, names: Sequence[str]) -> None:
     both = shared(first, second)
     particles = [particle.name for particle in first.particles]
     console().print(total_table(both, first.name, second.name))
-    console().print(part_table(both, particles, of="particle", title="By particle: nested F4"))
+    console().print(part_table(both, particles, of="particle", title=f"By particle: nested {METRIC}"))
     console().print(part_table(both, sorted(first.record.held_out), of="held out", title="By held-out run: score"))
     console().print(
         "The interval resamples the held-out runs, paired; it omits training variance and undercovers where runs are "
@@ -54,7 +55,7 @@ def run_table(found: Sequence[RunDirectory]) -> Table:
     scored = [entries(run) for run in found]
     names = list(dict.fromkeys(name for own in scored for name in own))
     columns = ("preset", "folds", "seeds", *names, "changed")
-    rows = empty_table("Runs, the most recent one last: nested weighted F4", "run", columns)
+    rows = empty_table(f"Runs, the most recent one last: nested weighted {METRIC}", "run", columns)
     for run, own in zip(found, scored, strict=True):
         rows.add_row(
             run.name + (" (simulated)" if run.record.simulated else ""),
@@ -70,7 +71,7 @@ def run_table(found: Sequence[RunDirectory]) -> Table:
 def total_table(both: Mapping[str, tuple[Entry, Entry]], first: str, second: str) -> Table:
     """Return each member's nested scores in both runs and their paired difference."""
     columns = (first, second, "difference", "95 % interval", "seeds")
-    rows = empty_table(f"{second} minus {first}: nested weighted F4", "", columns)
+    rows = empty_table(f"{second} minus {first}: nested weighted {METRIC}", "", columns)
     for name, (one, other) in both.items():
         interval = difference(one, other)
         rows.add_row(
@@ -100,7 +101,7 @@ def average_table(found: Mapping[str, Entry], members: Sequence[str], names: Seq
     """Return mean nested score, spread over seeds, mean gap, and the paired difference to the best member."""
     best = best_member(found, members)
     columns = ("nested", "spread", "seeds", "gap", f"minus {best}", "95 % interval", "higher in")
-    rows = empty_table(f"Mean over {', '.join(names)}: nested weighted F4", "", columns)
+    rows = empty_table(f"Mean over {', '.join(names)}: nested weighted {METRIC}", "", columns)
     for name, entry in found.items():
         interval = difference(found[best], entry)
         paired = (
@@ -125,7 +126,7 @@ def average_table(found: Mapping[str, Entry], members: Sequence[str], names: Seq
 
 def seed_table(found: Mapping[str, Entry]) -> Table:
     """Return every seed's nested score, a row per seed."""
-    rows = empty_table("Each seed: nested weighted F4", "seed", tuple(found))
+    rows = empty_table(f"Each seed: nested weighted {METRIC}", "seed", tuple(found))
     for number in range(max(len(entry.totals) for entry in found.values())):
         cells = (f"{e.totals[number]:.4f}" if number < len(e.totals) else "-" for e in found.values())
         rows.add_row(str(number + 1), *cells)
@@ -134,7 +135,7 @@ def seed_table(found: Mapping[str, Entry]) -> Table:
 
 def particle_table(found: Mapping[str, Entry]) -> Table:
     """Return each species' nested F4, mean over seeds."""
-    rows = empty_table("By particle: nested F4, mean over seeds", "particle", tuple(found))
+    rows = empty_table(f"By particle: nested {METRIC}, mean over seeds", "particle", tuple(found))
     for particle in next(iter(found.values())).particles:
         rows.add_row(particle.name, *(f"{entry.of_particle(particle.name):.3f}" for entry in found.values()))
     return rows

@@ -1,7 +1,8 @@
 """A member's settings: a preset, changed by ``--set MEMBER.NAME=VALUE``."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -69,6 +70,33 @@ def check_rules(member: str, settings: Any, rules: Iterable[tuple[str, bool, str
             raise InputError(f"--set {member}.{name}: expected {rule}, but got {getattr(settings, name)!r}")
 
 
+def in_range(
+    settings: Any, names: Iterable[str], low: float, high: float = math.inf, *, above: bool = False, below: bool = False
+) -> Iterator[tuple[str, bool, str]]:
+    """Yield the rules, for `check_rules`, that settings lie from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    settings
+        Whose attributes the rules are about.
+    names
+        Of numbers, or of tuples of numbers.
+    low, high
+        The ends; they belong to the range.
+    above, below
+        Whether the lower or the upper end does not.
+    """
+    words = f"above {low:g}" if above else f"of at least {low:g}"
+    if high < math.inf:
+        words = f"{words} and below {high:g}" if below else f"from {low:g} to {high:g}"
+    for name in names:
+        value = getattr(settings, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        fits = (math.isfinite(n) and low <= n <= high for n in numbers)
+        ends = (n != low if above else True for n in numbers), (n != high if below else True for n in numbers)
+        yield name, all(fits) and all(map(all, ends)), f"a value {words}"
+
+
 def check_owners(members: Sequence[str], overrides: Sequence[str]) -> None:
     """Refuse an override whose member does not take part.
 
@@ -123,6 +151,8 @@ def _parse(text: str, old: Any, override: str, *, any_length: bool) -> Any:
 def _fits(value: Any, like: Any) -> bool:
     if isinstance(like, bool) or isinstance(value, bool):
         return isinstance(like, bool) and isinstance(value, bool)
+    if isinstance(value, float) and not math.isfinite(value):  # JSON as Python reads it knows NaN and Infinity
+        return False
     if like is None:
         return value is None or isinstance(value, (int, float, str))
     return isinstance(value, (int, float) if isinstance(like, float) else type(like))

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from tomograms.errors import InputError
 from tomograms.files import replacing
-from tomograms.particles import Particle, to_records
+from tomograms.particles import Particle, from_records, to_records
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -57,6 +57,24 @@ def read_card(path: Path) -> dict[str, str]:
     """Return only the card; errors as in `load_weights`."""
     with _opened(path) as file:
         return file.metadata() or {}
+
+
+def parse_card(card: Mapping[str, str], member: str, path: Path) -> tuple[dict[str, Any], tuple[Particle, ...]]:
+    """Return the settings (lists as tuples) and the species that a weights file's card tells.
+
+    Raises
+    ------
+    InputError
+        If it tells none, or is another member's.
+    """
+    try:
+        if card["member"] != member:
+            raise InputError(f"{path}: expected weights of a {member} member, but got those of {card['member']}")
+        settings = json.loads(card["settings"])
+        particles = from_records(json.loads(card["particles"]))
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: expected the card of a {member} member, but got {error!r}") from None
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}, particles
 
 
 @contextmanager

@@ -10,10 +10,7 @@ A score asks for two things: that the slices through a particle's middle show it
 Membranes, larger particles and noise that has been smeared out run on, and look like any particle in a single slice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -26,58 +23,14 @@ from postproc.suppression import suppress
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import Particle
 
-REACH = 0.5  # across the slices, in radii: boxes of one particle lie within this distance of its centre
-DEPTH = 1.4  # along the slicing axis, in radii: the same, with what the missing wedge adds
-COLUMN = 2.0  # along the slicing axis, in radii: no two spheres of a species lie closer on top of each other
-CORE = 0.5  # half the depth, in radii, in which every slice should show the particle
-RIM = 0.9  # distance along the slicing axis, in radii, from which on no slice should
-HALO = 2.1  # how far along the slicing axis, in radii, boxes beyond the rim are looked for
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """The particles of one species that the boxes of one tomogram show, n in all.
-
-    Attributes
-    ----------
-    centre
-        ``(n, 3)`` tomogram index (z, y, x).
-    slices
-        ``(n,)`` number of slices within `DEPTH` in which a box belongs to it.
-    gaps
-        ``(n,)`` number of slices between its first and last one in which none does.
-    expected
-        Number of slices within `CORE`.
-    inside, outside
-        ``(n,)`` sum over slices of the best box's confidence, within `CORE`, and beyond `RIM`; a slice stands for what
-        lies around it, and counts by how much of that does.
-    mean, best
-        ``(n,)`` mean over ``slices`` of the best box's confidence, and the largest.
-    """
-
-    centre: NDArray[np.float64]
-    slices: NDArray[np.int64]
-    gaps: NDArray[np.int64]
-    expected: float
-    inside: NDArray[np.float64]
-    outside: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    best: NDArray[np.float64]
-
-    @property
-    def share(self) -> NDArray[np.float64]:
-        """``(n,)`` inside / (inside + outside), 0 where both are."""
-        return self.inside / np.maximum(self.inside + self.outside, np.finfo(float).tiny)
-
-    @property
-    def score(self) -> NDArray[np.float64]:
-        """``(n,)`` mean confidence over the expected slices, at most 1, times `share`."""
-        return np.minimum(self.inside / self.expected, 1.0) * self.share
-
-    def __getitem__(self, rows: NDArray[np.int64]) -> Tracks:
-        """Return these particles."""
-        columns = (getattr(self, name)[rows] for name in ("inside", "outside", "mean", "best"))
-        return Tracks(self.centre[rows], self.slices[rows], self.gaps[rows], self.expected, *columns)
+# Lengths in radii of the species. The first three are geometry, the others were set by hand on simulated tomograms and
+# never tuned: what they gain over chains from slice to slice stands in the log of experiments.
+REACH = 0.5  # across the slices: the metric's own tolerance, within which boxes of one particle must agree
+DEPTH = 1.4  # along the slicing axis: a radius, and what the missing wedge (2 x 60 degrees) adds to it
+COLUMN = 2.0  # along the slicing axis: two spheres on top of each other are two radii apart
+CORE = 0.5  # half the depth in which every slice should show the particle: there a section is above 0.86 of its width
+RIM = 0.9  # distance along the slicing axis from which on no slice should: there it is below 0.44 of its width
+HALO = 2.1  # how far along the slicing axis boxes beyond the rim are looked for: as far as the next sphere's middle
 
 
 def link_boxes(
@@ -104,58 +57,22 @@ def link_boxes(
     experiment, member, model
         What the candidates' columns of these names hold.
     """
-    tracks = [link(boxes, particle.label, particle.radius / voxel_size) for particle in particles]
-    counts = [len(track.centre) for track in tracks]
+    found = [link(boxes, particle.label, particle.radius / voxel_size) for particle in particles]
+    counts = [len(score) for _, score in found]
     return make_candidates(
         experiment,
         np.repeat(np.array([particle.name for particle in particles], object), counts),
-        to_angstrom(np.concatenate([np.empty((0, 3)), *(track.centre for track in tracks)]), voxel_size),
-        np.concatenate([np.empty(0), *(track.score for track in tracks)]),
+        to_angstrom(np.concatenate([np.empty((0, 3)), *(centre for centre, _ in found)]), voxel_size),
+        np.concatenate([np.empty(0), *(score for _, score in found)]),
         member=member,
         model=model,
     )
 
 
-def track_table(
-    boxes: SliceBoxes, particles: Sequence[Particle], voxel_size: float, *, experiment: str
-) -> pd.DataFrame:
-    """Return what stands behind each candidate of `link_boxes`: a side table, for looking at and for other scores.
-
-    Parameters
-    ----------
-    boxes, particles, voxel_size, experiment
-        As for `link_boxes`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``experiment, particle_type, x, y, z`` (Å), ``slices`` (with a box), ``expected`` (slices through its middle),
-        ``gaps`` (slices without one in between), ``mean_confidence`` (over the slices with a box), ``best_confidence``,
-        ``inside_share`` (of the confidence in its middle and beyond its ends); by species, best score first.
-    """
-    tables = []
-    for particle in particles:
-        track = link(boxes, particle.label, particle.radius / voxel_size)
-        z, y, x = track.centre.T
-        order = np.lexsort((x, y, z, -track.score))
-        xyz = to_angstrom(track.centre, voxel_size)
-        columns = {
-            "experiment": experiment,
-            "particle_type": particle.name,
-            **{axis: xyz[:, k] for k, axis in enumerate("xyz")},
-            "slices": track.slices,
-            "expected": track.expected,
-            "gaps": track.gaps,
-            "mean_confidence": track.mean,
-            "best_confidence": track.best,
-            "inside_share": track.share,
-        }
-        tables.append(pd.DataFrame(columns, index=range(len(order))).iloc[order])
-    return pd.concat(tables, ignore_index=True)
-
-
-def link(boxes: SliceBoxes, label: int, radius: float) -> Tracks:
-    """Return the particles of one species.
+def link(
+    boxes: SliceBoxes, label: int, radius: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (n, 3), (n,)
+    """Return the particles of one species: tomogram indices (z, y, x) of their centres, and scores, best first.
 
     Parameters
     ----------
@@ -169,7 +86,7 @@ def link(boxes: SliceBoxes, label: int, radius: float) -> Tracks:
     axis = boxes.axis
     point, confidence = _points(boxes, label)
     if not len(point):
-        return _tracks(np.empty(0), np.empty(0), np.empty(0, np.int64), np.empty((0, 3)), boxes, radius)
+        return np.empty((0, 3)), np.empty(0)
 
     def scale(depth: float) -> NDArray[np.float64]:  # (3,), by which "within reach" is a unit distance
         return np.where(np.arange(3) == axis, 1 / depth, 1 / REACH) / radius
@@ -179,11 +96,12 @@ def link(boxes: SliceBoxes, label: int, radius: float) -> Tracks:
     scaled = point * near
     centre = point[_peaks(point * apart, _support(scaled, confidence))]
     centre = _means(point, confidence, _owners(scaled, centre * near), centre)
-    owner = _owners(point * wide, centre * wide)
-    tracks = _tracks(point[:, axis], confidence, owner, centre, boxes, radius)
-    score = tracks.score
+    score = _scores(
+        point[:, axis], confidence, _owners(point * wide, centre * wide), centre[:, axis], boxes.step, radius
+    )
     best = _peaks(centre * apart, score)
-    return tracks[best[score[best] > 0]]
+    best = best[score[best] > 0]
+    return centre[best], score[best]
 
 
 def _points(boxes: SliceBoxes, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -233,41 +151,31 @@ def _means(
     return np.where(weight[:, None] > 0, np.stack(total, axis=1) / np.maximum(weight, 1e-300)[:, None], centre)
 
 
-def _tracks(
+def _scores(
     depth: NDArray[np.float64],  # (box,) along the slicing axis, voxels
     confidence: NDArray[np.float64],  # (box,)
     owner: NDArray[np.int64],  # (box,)
-    centre: NDArray[np.float64],  # (n, 3)
-    boxes: SliceBoxes,
+    centre: NDArray[np.float64],  # (n,) along the slicing axis, voxels
+    step: int,
     radius: float,
-) -> Tracks:
-    """Return what the boxes of each centre say of it; in every slice only its best box counts."""
-    count, step = len(centre), boxes.step
+) -> NDArray[np.float64]:  # (n,)
+    """Return each centre's score: mean confidence over the slices within `CORE`, times its share against beyond `RIM`.
+
+    In every slice only a centre's best box counts. A slice stands for what lies around it, and counts by how much of
+    that lies within the core, and beyond the rim.
+    """
+    count = len(centre)
     owned = np.flatnonzero(owner < count)
     owned = owned[np.lexsort((-confidence[owned], depth[owned], owner[owned]))]
     first = np.ones(len(owned), bool)
     first[1:] = (np.diff(owner[owned]) != 0) | (np.diff(depth[owned]) != 0)
     leader = owned[first]
-    of, z, value = owner[leader], depth[leader], confidence[leader]
-    away = np.abs(z - centre[of, boxes.axis])
+    of, away = owner[leader], np.abs(depth[leader] - centre[owner[leader]])
 
-    def total(part: NDArray[np.floating]) -> NDArray[np.float64]:
-        return np.bincount(of, part * value, count).astype(np.float64)
+    def total(beyond: NDArray[np.float64]) -> NDArray[np.float64]:  # voxels by which a slice lies on the right side
+        return np.bincount(of, np.clip(beyond / step + 0.5, 0, 1) * confidence[leader], count).astype(np.float64)
 
-    body = away <= DEPTH * radius
-    slices = np.bincount(of[body], minlength=count).astype(np.int64)
-    low, high, best = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
-    np.minimum.at(low, of[body], z[body])
-    np.maximum.at(high, of[body], z[body])
-    np.maximum.at(best, of[body], value[body])
-    length = np.where(slices > 0, high - low, 0.0)
-    return Tracks(
-        centre=centre,
-        slices=slices,
-        gaps=np.maximum(np.rint(length / step).astype(np.int64) + 1 - slices, 0),
-        expected=max(1.0, 2 * CORE * radius / step),
-        inside=total(np.clip((CORE * radius - away) / step + 0.5, 0, 1)),
-        outside=total(np.clip((away - RIM * radius) / step + 0.5, 0, 1)),
-        mean=total(body.astype(np.float64)) / np.maximum(slices, 1),
-        best=best,
-    )
+    inside, outside = total(CORE * radius - away), total(away - RIM * radius)
+    expected = max(1.0, 2 * CORE * radius / step)
+    share = inside / np.maximum(inside + outside, np.finfo(float).tiny)
+    return np.minimum(inside / expected, 1.0) * share

@@ -77,7 +77,7 @@ def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | 
 
 def extents_of(dataset: Dataset, names: Iterable[str]) -> dict[str, Extent]:
     """Return the volumes' extents without reading them."""
-    return {name: Extent(dataset.shape(name), dataset.voxel_size(name)) for name in names}
+    return {name: Extent(v.shape, v.voxel_size) for name in names for v in [dataset.source.volume(name)]}
 
 
 def trained_on(run: RunDirectory, names: Iterable[str]) -> list[str]:

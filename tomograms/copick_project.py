@@ -80,36 +80,29 @@ class CopickProject:
         return find_volume(files.get_mapper(path), path)  # copick's own store is opened for writing and renames keys
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return the pick sets of a run's particles; none if nobody has picked.
+        """Return the pick sets of a run's particles that are meant; none if nobody has picked.
 
         Raises
         ------
         InputError
             If the run is missing or a file of picks is damaged.
         """
-        sets = [parse_pick_set(files.cat_file(path), path) for files, path in self._pick_files(run)]
-        return [s for s in sets if s.particle_type not in self.ignored and self.choice.takes(s)]
+        found = self._run(run)
+        places = [(found.fs_overlay, found.overlay_path)]
+        if not found.static_is_overlay:
+            places.append((found.fs_static, found.static_path))
+        # Listed here, because copick fails on a file that is named {object}.json, as Kaggle's are.
+        sets = []
+        for files, folder in places:
+            programs = {Path(path).stem for path in files.glob(f"{folder}/Provenance/*.json")}
+            paths = sorted(path for path in files.glob(f"{folder}/Picks/*.json") if not Path(path).name.startswith("."))
+            sets += [parse_pick_set(files.cat_file(path), path, programs=programs) for path in paths]
+        return self.choice.among(s for s in sets if s.particle_type not in self.ignored)
 
     def _run(self, run: str) -> Any:
         if run not in self._runs:
             raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self._runs)}")
         return self._runs[run]
-
-    def _pick_files(self, name: str) -> list[tuple[Any, str]]:
-        """Return the file systems and paths of a run's picks.
-
-        The folders are listed here, because copick fails on a file that is named ``{object}.json``, as Kaggle's are.
-        """
-        run = self._run(name)
-        places = [(run.fs_overlay, run.overlay_path)]
-        if not run.static_is_overlay:
-            places.append((run.fs_static, run.static_path))
-        return [
-            (files, path)
-            for files, folder in places
-            for path in sorted(files.glob(f"{folder}/Picks/*.json"))
-            if not Path(path).name.startswith(".")
-        ]
 
 
 def open_project(path: Path, choice: Choice) -> CopickProject:

@@ -13,7 +13,7 @@ from tomograms import phantom
 from tomograms.coordinates import extent, inside
 from tomograms.errors import InputError
 from tomograms.particles import Particle, by_name
-from tomograms.picks import Choice, PickSet, by_hand, join_truth, make_truth
+from tomograms.picks import Choice, PickSet, join_truth, make_truth
 from tomograms.tomogram import Tomogram, normalise
 from tomograms.volume import Volume
 
@@ -40,7 +40,7 @@ class Source(Protocol):
         """Return a run's volume, found but not read."""
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return the pick sets of a run that were asked for."""
+        """Return the pick sets of a run that are meant (`tomograms.picks.Choice.among`)."""
 
 
 @dataclass(frozen=True)
@@ -126,25 +126,14 @@ class Dataset:
         except InputError as error:
             raise InputError(f"{stored.source}: {error}") from None
 
-    def has_picks(self, run: str, *, hand: bool = False) -> bool:
-        """Return whether there are picks in a run, which includes a file of picks without points.
+    def has_picks(self, run: str) -> bool:
+        """Return whether there are picks in a run, which includes a file of picks without points."""
+        return bool(self.source.pick_sets(run))
 
-        Parameters
-        ----------
-        run
-            Its name.
-        hand
-            Whether picks that a program has made (`tomograms.picks.by_hand`) are passed over.
-        """
-        return bool(self._pick_sets(run, hand))
-
-    def picks(self, run: str, *, hand: bool = False) -> pd.DataFrame:
+    def picks(self, run: str) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).
 
-        Parameters
-        ----------
-        run, hand
-            See `has_picks`.
+        What a program has picked is passed over, unless its user was asked for; see `tomograms.picks.Choice.among`.
 
         Raises
         ------
@@ -152,7 +141,7 @@ class Dataset:
             If a file is damaged, of an undeclared species, or holds a pick outside the volume, or if several pick sets
             of a species leave the choice open.
         """
-        chosen = self._pick_sets(run, hand)
+        chosen = self.source.pick_sets(run)
         return self._truth(run, chosen, self.source.volume(run)) if chosen else join_truth([])
 
     def fingerprint(self, runs: Iterable[str]) -> str:
@@ -161,12 +150,8 @@ class Dataset:
         for run in sorted(runs):
             volume = self.source.volume(run)
             digest.update(f"\n{run} {volume.fingerprint()}\n".encode())
-            digest.update(self._truth(run, self._pick_sets(run, hand=False), volume).to_csv(index=False).encode())
+            digest.update(self._truth(run, self.source.pick_sets(run), volume).to_csv(index=False).encode())
         return digest.hexdigest()
-
-    def _pick_sets(self, run: str, hand: bool) -> list[PickSet]:
-        found = self.source.pick_sets(run)
-        return by_hand(found) if hand else found
 
     def _truth(self, run: str, chosen: Sequence[PickSet], volume: Volume) -> pd.DataFrame:
         """Return the picks of some pick sets as one table; see `picks`."""

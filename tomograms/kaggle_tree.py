@@ -71,16 +71,17 @@ class KaggleTree:
         return find_volume(open_store(path), str(path))
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return a run's pick sets; none if nobody has picked.
+        """Return a run's pick sets that are meant; none if nobody has picked.
 
         Raises
         ------
         InputError
             If the run is missing or a file of picks is damaged.
         """
-        folder = self.root / self._split(run) / "overlay" / "ExperimentRuns" / run / "Picks"
-        sets = [parse_pick_set(file.read_bytes(), str(file)) for file in sorted(folder.glob("[!.]*.json"))]
-        return [pick_set for pick_set in sets if self.choice.takes(pick_set)]
+        folder = self.root / self._split(run) / "overlay" / "ExperimentRuns" / run
+        programs = {file.stem for file in folder.glob("Provenance/*.json")}
+        files = sorted(folder.glob("Picks/[!.]*.json"))
+        return self.choice.among(parse_pick_set(file.read_bytes(), str(file), programs=programs) for file in files)
 
     def _static(self, split: str) -> Path:
         return self.root / split / "static" / "ExperimentRuns"

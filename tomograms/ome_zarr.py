@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,13 +202,14 @@ def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> 
         Å.
     """
     group = zarr.open_group(open_store(path), mode="w-")
-    group.create_dataset(
-        "0",
-        data=np.asarray(volume, np.float32),
-        chunks=tuple(min(n, c) for n, c in zip(volume.shape, (64, 256, 256), strict=True)),
-        compressor=zarr.Blosc("zstd", clevel=5, shuffle=zarr.Blosc.BITSHUFFLE),
-        dimension_separator="/",
-    )
+    with _one_blosc_thread():
+        group.create_dataset(
+            "0",
+            data=np.asarray(volume, np.float32),
+            chunks=tuple(min(n, c) for n, c in zip(volume.shape, (64, 256, 256), strict=True)),
+            compressor=zarr.Blosc("zstd", clevel=5, shuffle=zarr.Blosc.BITSHUFFLE),
+            dimension_separator="/",
+        )
     scale = {"type": "scale", "scale": [voxel_size] * 3}
     group.attrs["multiscales"] = [
         {
@@ -217,6 +219,16 @@ def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> 
             "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
         }
     ]
+
+
+@contextmanager
+def _one_blosc_thread() -> Iterator[None]:
+    """Let Blosc compress with one thread: several lay a chunk's blocks down in the order in which they finish."""
+    threads = zarr.blosc.set_nthreads(1)
+    try:
+        yield
+    finally:
+        zarr.blosc.set_nthreads(threads)
 
 
 def _json(store: Mapping[str, bytes], key: str, source: str) -> dict[str, Any]:

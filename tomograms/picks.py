@@ -71,8 +71,8 @@ class PickSet:
         Who picked, and in which session.
     position
         ``(n, 3)`` xyz, Å: ``location`` shifted by the translation of ``transformation_``.
-    scored
-        Whether its points carry scores other than 1, as a program's do and a person's do not.
+    program
+        Whether a program made it: points carry scores other than 1, or a provenance is told. A person's do not.
     """
 
     source: str
@@ -80,7 +80,7 @@ class PickSet:
     user: str
     session: str
     position: NDArray[np.float64]
-    scored: bool
+    program: bool
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Choice:
     tomogram_type
         ``denoised``, ``wbp``, ...
     user, session
-        Whose picks count; ``None``: everybody's.
+        Whose picks count; ``None``: every person's.
     voxel_spacing
         Å as in the folders' names; ``None``: the only one.
     """
@@ -102,9 +102,14 @@ class Choice:
     session: str | None = None
     voxel_spacing: float | None = None
 
-    def takes(self, pick_set: PickSet) -> bool:
-        """Return whether a pick set is of the user and session that were asked for."""
-        return self.user in (None, pick_set.user) and self.session in (None, pick_set.session)
+    def among(self, pick_sets: Iterable[PickSet]) -> list[PickSet]:
+        """Return the pick sets of a run that are meant; a program's are nobody's truth unless its user is asked for.
+
+        A user and session count as a program's as a whole: it may have found nothing of some species.
+        """
+        sets = [s for s in pick_sets if self.user in (None, s.user) and self.session in (None, s.session)]
+        programs = set() if self.user else {(s.user, s.session) for s in sets if s.program}
+        return [s for s in sets if (s.user, s.session) not in programs]
 
     def spacing(self, found: Collection[str], source: str, *, usual: str | None = None) -> str:
         """Return which of several voxel spacings is meant.
@@ -139,7 +144,7 @@ def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (None, None, stem)
 
 
-def parse_pick_set(text: str | bytes, source: str) -> PickSet:
+def parse_pick_set(text: str | bytes, source: str, *, programs: Collection[str] = ()) -> PickSet:
     """Return the pick set that a JSON file holds.
 
     The file's name decides on species, user and session; a name that is only the species leaves the last two to the
@@ -151,6 +156,8 @@ def parse_pick_set(text: str | bytes, source: str) -> PickSet:
         The file's content.
     source
         Its path.
+    programs
+        ``{user}_{session}`` of those of whom a provenance is told.
 
     Raises
     ------
@@ -165,15 +172,8 @@ def parse_pick_set(text: str | bytes, source: str) -> PickSet:
     if user is None or session is None:
         user, session = str(content.get("user_id") or ""), str(content.get("session_id") or "")
     centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
-    scored = any(point.get("score") not in (None, 1.0) for point in points)
-    return PickSet(source, particle_type, user, session, np.array(centres, np.float64).reshape(-1, 3), scored)
-
-
-def by_hand(pick_sets: Iterable[PickSet]) -> list[PickSet]:
-    """Return the pick sets of those users and sessions of whom none carries scores: nobody's truth is a program's."""
-    sets = list(pick_sets)
-    programs = {(s.user, s.session) for s in sets if s.scored}
-    return [s for s in sets if (s.user, s.session) not in programs]
+    program = f"{user}_{session}" in programs or any(point.get("score") not in (None, 1.0) for point in points)
+    return PickSet(source, particle_type, user, session, np.array(centres, np.float64).reshape(-1, 3), program)
 
 
 def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, session: str, run: str) -> None:

@@ -65,3 +65,30 @@ def ball_targets(
             nearest[box][mine] = distance[mine]
             labels[box][mine] = particle.label
     return labels
+
+
+def mirrored_picks(picks: pd.DataFrame, shape: Sequence[int], grown: Sequence[int], voxel_size: float) -> pd.DataFrame:
+    """Return the picks of a volume that was grown at its far ends by its mirror image: with their own images.
+
+    Along an axis of n voxels, index i has its images at 2n - 1 - i, 2n + i, and so on.
+
+    Parameters
+    ----------
+    picks
+        ``particle_type, x, y, z`` (Å), and whatever else.
+    shape, grown
+        Of the volume before and after, (z, y, x).
+    voxel_size
+        Å.
+    """
+    for axis, old, new in zip("zyx", shape, grown, strict=True):
+        period = 2 * old * voxel_size
+        images = [picks]
+        for start in range(0, new, 2 * old):
+            offset = start * voxel_size
+            mirrored = offset + period - voxel_size - picks[axis]
+            images += [picks.assign(**{axis: mirrored}), picks.assign(**{axis: offset + period + picks[axis]})]
+        low, high = (old - 0.5) * voxel_size, (new - 0.5) * voxel_size  # what the mirror image fills
+        inside = [table[(table[axis] > low) & (table[axis] <= high)] for table in images[1:]]
+        picks = pd.concat([picks, *(table for table in inside if len(table))], ignore_index=True)
+    return picks

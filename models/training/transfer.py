@@ -1,28 +1,50 @@
-"""Weights of one network put into another, classes matched by their names."""
+"""Weights that a training starts from: which they are, and how they get into a network."""
 
-import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from models.weights import load_weights
+from models.initial import PRETRAINED, find_initial
+from models.weights import load_weights, parse_card, read_card
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 
 
-def species_of(card: Mapping[str, str], path: Path) -> list[str]:
-    """Return the species that the weights of a card were trained on, by label.
+def initial_weights(member: str, settings: Any, identity: Sequence[str], *, local: Path | None = None) -> Path | None:
+    """Return the file to start from; ``None``, with a warning where weights were asked for, for a start from scratch.
+
+    Parameters
+    ----------
+    member
+        Its name.
+    settings
+        Its settings; ``init`` says what is asked for (see `models.initial.find_initial`).
+    identity
+        The settings that weights belong to: the shipped ones are taken where these are the same.
+    local
+        A file that is taken where the shipped ones are not.
 
     Raises
     ------
     InputError
-        If the card does not say.
+        If a path is given and no file is there.
     """
-    try:
-        return [record["name"] for record in sorted(json.loads(card["particles"]), key=lambda record: record["label"])]
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: expected the card of a member, but got {error!r}") from None
+    path = find_initial(member, settings.init)
+    if settings.init != PRETRAINED:
+        return path
+    if path is not None:
+        shipped, _ = parse_card(read_card(path), member, path)
+        if all(shipped[name] == getattr(settings, name) for name in identity):
+            return path
+    if local is not None and local.is_file():
+        return local
+    wanted = ", ".join(f"{name} {getattr(settings, name)}" for name in identity)
+    beside = f", and no {local} lies in the working folder" if local else ""
+    warnings.warn(f"{member}: no shipped weights have {wanted}{beside}, so it starts from scratch", stacklevel=2)
+    return None
 
 
 def start_from(
@@ -49,7 +71,8 @@ def start_from(
     """
     state, card = load_weights(path)
     first = [""] if background else []
-    old = [*first, *species_of(card, path)]
+    _, trained = parse_card(card, card.get("member", ""), path)
+    old = [*first, *(particle.name for particle in sorted(trained, key=lambda p: p.label))]
     new = [*first, *(particle.name for particle in sorted(particles, key=lambda p: p.label))]
     fresh = network.state_dict()
     network.load_state_dict(transfer(state, fresh, old=old, new=new, class_axes=class_axes, path=path))

@@ -1,6 +1,5 @@
 """The ``unet`` member: a MONAI 3D U-Net on crops, whole class maps at inference."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,8 +7,8 @@ from compute.devices import resolve_device
 from models.member import Advance, Learner, Training
 from models.unet.network import build_network
 from models.unet.prediction import UNetPredictor
-from models.unet.settings import PRESETS, UNetSettings, check_settings, settings_from_json
-from models.weights import fill, load_weights
+from models.unet.settings import PRESETS, UNetSettings, check_settings
+from models.weights import fill, load_weights, parse_card
 from tomograms.particles import Particle
 
 
@@ -40,8 +39,8 @@ class UNetMember:
         where = resolve_device(device)
         path = directory / "weights.safetensors"
         state, card = load_weights(path)
-        settings = settings_from_json(card["settings"])
-        classes = 1 + len(json.loads(card["particles"]))
+        values, particles = parse_card(card, self.name, path)
+        settings, classes = UNetSettings(**values), 1 + len(particles)
         network = build_network(settings, classes)
         fill(network, state, path)
         return UNetPredictor(network, settings, classes, where)

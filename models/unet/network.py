@@ -17,10 +17,9 @@ from torch.nn import functional
 
 from models.unet.instance_norm import keep_channels_last
 from models.unet.prelu import quicken
-from models.unet.settings import UNetSettings
+from models.unet.settings import STRIDE, UNetSettings
 from models.unet.wide_range import widen
 
-STRIDE = 2
 ORIGIN = 0.5
 """Tomogram index of the centre of map voxel 0: the stem's kernel of four is centred between two voxels."""
 

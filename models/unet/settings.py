@@ -1,12 +1,21 @@
 """Settings of the U-Net member and its presets. No torch here."""
 
-import json
-from collections.abc import Callable, Sequence
+import math
 from dataclasses import dataclass, replace
-from typing import Any
 
+from compute.precision import PRECISIONS
 from models.initial import PRETRAINED
-from models.settings import check_rules
+from models.settings import check_rules, in_range
+
+STRIDE = 2
+"""Tomogram voxels per voxel of the output."""
+FEWEST_PLANES = 3
+"""Planes of a crop at the deepest level: oneDNN's bf16 weight gradient of a 3D convolution reads uninitialised memory
+where the input has exactly two planes (seen with torch 2.12 on CPU: gradients up to 1e33, another value each time)."""
+IDENTITY = ("stem", "channels", "strides", "residual_units", "norm")
+"""The settings that weights belong to."""
+NORMS = ("INSTANCE", "BATCH", "GROUP", "LAYER")
+"""Of MONAI's, those that need no further arguments."""
 
 
 @dataclass(frozen=True)
@@ -90,37 +99,27 @@ PRESETS = {"demo": DEMO, "short": SHORT, "full": FULL}
 
 def check_settings(settings: UNetSettings) -> None:
     """Refuse values that cannot be trained with; see `models.member.Member.check`."""
-    positive = ("steps", "epoch_steps", "batch", "radius_fraction", "positive_weight", "stem")
+    positive = ("steps", "epoch_steps", "batch", "radius_fraction", "positive_weight", "stem", "channels", "window")
     losses = ("tversky_alpha", "tversky_beta")
     at_least_0 = (*losses, "learning_rate", "fine_rate", "weight_decay", "encoder_share", "residual_units")
-    shares = ("around_picks", "tversky_share", "warmup")
-    below_1 = ("overlap", "ema")
-
-    def rules(names: Sequence[str], rule: str, holds: Callable[[float], bool]) -> list[tuple[str, bool, str]]:
-        return [(name, holds(getattr(settings, name)), rule) for name in names]
-
+    multiple = STRIDE * math.prod(settings.strides)
+    planes = FEWEST_PLANES * multiple
+    whole = all(side > 0 and side % multiple == 0 for side in settings.crop)
     check_rules(
         "unet",
         settings,
         [
-            *rules(positive, "a value above 0", lambda value: value > 0),
-            *rules(at_least_0, "a value of at least 0", lambda value: value >= 0),
-            *rules(shares, "a value from 0 to 1", lambda value: 0 <= value <= 1),
-            *rules(below_1, "a value of at least 0 and below 1", lambda value: 0 <= value < 1),
-            ("views", 1 <= settings.views <= 8, "1 to 8"),
-            (
-                "channels",
-                len(settings.channels) > 1 and min(settings.channels) > 0,
-                "two levels or more, each above 0",
-            ),
+            *in_range(settings, positive, 0, above=True),
+            *in_range(settings, at_least_0, 0),
+            *in_range(settings, ("around_picks", "tversky_share", "warmup"), 0, 1),
+            *in_range(settings, ("overlap", "ema"), 0, 1, below=True),
+            *in_range(settings, ("views",), 1, 8),
+            *in_range(settings, ("strides",), 1),
+            ("channels", len(settings.channels) > 1, "two levels or more"),
             ("strides", len(settings.strides) == len(settings.channels) - 1, "one for each level but the first"),
-            ("window", min(settings.window) > 0, "sides above 0"),
-            ("precision", settings.precision in ("auto", "bf16", "fp16", "fp32"), "auto, bf16, fp16 or fp32"),
+            ("crop", whole, f"multiples of {multiple} (z, y, x)"),
+            ("crop", settings.crop[0] >= planes, f"at least {planes} planes in z"),
+            ("norm", settings.norm in NORMS, f"one of {', '.join(NORMS)}"),
+            ("precision", settings.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
         ],
     )
-
-
-def settings_from_json(text: str) -> UNetSettings:
-    """Return the settings that a weights file's header holds (`models.weights.header`)."""
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(text).items()}
-    return UNetSettings(**values)

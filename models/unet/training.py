@@ -21,23 +21,19 @@ from models.member import Advance, Training
 from models.training.crops import TrainingVolume, draw_batch, species_shares
 from models.training.curves import write_history
 from models.training.network_state import NetworkState
-from models.training.targets import ball_targets
-from models.training.transfer import start_from
-from models.unet.initial import initial_weights
-from models.unet.network import ORIGIN, STRIDE, build_network, class_axes, is_encoder
+from models.training.targets import ball_targets, mirrored_picks
+from models.training.transfer import initial_weights, start_from
+from models.unet.network import ORIGIN, build_network, class_axes, is_encoder
 from models.unet.prediction import UNetPredictor
-from models.unet.settings import UNetSettings
+from models.unet.settings import IDENTITY, STRIDE, UNetSettings
 from models.unet.wide_range import finite
 from models.weights import header
 from tomograms.coordinates import to_index
-from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
-FEWEST_PLANES = 3
-"""Planes of a crop at the deepest level: oneDNN's bf16 weight gradient of a 3D convolution reads uninitialised memory
-where the input has exactly two planes (seen with torch 2.12 on CPU: gradients up to 1e33, another value each time)."""
 CLIP = 5.0
+"""Norm at which gradients are cut. Ten times what healthy steps have: it only catches a step that would undo many."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Crops and their targets; see `models.training.crops.draw_batch`."""
 
@@ -84,20 +80,6 @@ def _prefetch(learner: UNetLearner, volumes: Sequence[TrainingVolume], seed: int
             yield step, batch
 
 
-def check_crop(crop: Sequence[int], multiple: int) -> None:
-    """Refuse a crop that does not fit the network.
-
-    Raises
-    ------
-    InputError
-        If a side is no multiple of the network's downsampling, or the deepest level has too few planes.
-    """
-    if any(side <= 0 or side % multiple for side in crop):
-        raise InputError(f"unet.crop: expected multiples of {multiple} (z, y, x), but got {tuple(crop)}")
-    if crop[0] < FEWEST_PLANES * multiple:
-        raise InputError(f"unet.crop: expected at least {FEWEST_PLANES * multiple} planes in z, but got {crop[0]}")
-
-
 class UNetLearner(NetworkState):
     """A U-Net in training; also a `models.member.Learner`, whose validation score is the mean Dice of the species."""
 
@@ -105,7 +87,7 @@ class UNetLearner(NetworkState):
 
     def __init__(self, settings: UNetSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
         where = resolve_device(device)
-        initial = initial_weights(settings)
+        initial = initial_weights("unet", settings, IDENTITY)
         self.settings, self.particles, self.classes = settings, particles, 1 + len(particles)
         self.shares = species_shares(particles)
         if where.type == "cpu":
@@ -113,7 +95,6 @@ class UNetLearner(NetworkState):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = build_network(settings, self.classes)
-        check_crop(settings.crop, network.multiple)
         if initial is not None:
             start_from(initial, network, particles, class_axes=class_axes, background=True)
         network.to(where)
@@ -144,17 +125,16 @@ class UNetLearner(NetworkState):
         self.class_weight[0] = 1.0
 
     def prepare(self, tomogram: Tomogram, picks: pd.DataFrame) -> TrainingVolume:
-        """Return a training volume, grown by mirroring where it is smaller than a crop."""
-        grow = [
-            max(0, size - n) + (-max(size, n)) % STRIDE
-            for size, n in zip(self.settings.crop, tomogram.volume.shape, strict=True)
-        ]
-        volume = np.pad(tomogram.volume, [(0, extra) for extra in grow], mode="symmetric")
-        padded = Tomogram(tomogram.name, volume, tomogram.voxel_size)
+        """Return a training volume, grown by mirroring where it is smaller than a crop, its labels with it."""
+        shape = tomogram.volume.shape
+        grown = [max(size, n) + (-max(size, n)) % STRIDE for size, n in zip(self.settings.crop, shape, strict=True)]
+        extra = [(0, new - old) for new, old in zip(grown, shape, strict=True)]
+        volume = np.pad(tomogram.volume, extra, mode="symmetric")
         labels = {particle.name: particle.label for particle in self.particles}
+        padded = Tomogram(tomogram.name, volume, tomogram.voxel_size)
         return TrainingVolume(
             volume,
-            self.target_map(padded, picks),
+            self.target_map(padded, mirrored_picks(picks, shape, grown, tomogram.voxel_size)),
             to_index(picks[["x", "y", "z"]].to_numpy(), tomogram.voxel_size),
             np.array([labels[name] for name in picks["particle_type"]], np.int64),
         )

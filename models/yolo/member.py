@@ -1,6 +1,5 @@
 """The ``yolo`` member: Ultralytics YOLO11 on 2D slices."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,12 +7,11 @@ import numpy as np
 
 from compute.devices import resolve_device
 from models.member import Advance, Learner, Training
-from models.weights import fill, load_weights
+from models.weights import fill, load_weights, parse_card
 from models.yolo.network import build_network
 from models.yolo.prediction import YoloPredictor
 from models.yolo.settings import PRESETS, YoloSettings, check_settings
-from tomograms.errors import InputError
-from tomograms.particles import Particle, from_records
+from tomograms.particles import Particle
 
 
 class YoloMember:
@@ -43,11 +41,8 @@ class YoloMember:
         where = resolve_device(device)
         path = directory / "weights.safetensors"
         state, card = load_weights(path)
-        try:
-            settings = YoloSettings(**json.loads(card["settings"]))
-            particles = from_records(json.loads(card["particles"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path}: expected the card of a yolo member, but got {error!r}") from None
+        values, particles = parse_card(card, self.name, path)
+        settings = YoloSettings(**values)
         network = build_network(settings.network, len(particles))
         fill(network, state, path)
         labels = np.array(sorted(particle.label for particle in particles), np.int16)

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 
 from compute.precision import autocast
-from models.training.transfer import start_from
+from models.training.transfer import initial_weights, start_from
 from models.yolo.runtime import DetectionModel, __version__, make_anchors, torch_safe_load
+from models.yolo.settings import YoloSettings
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 
@@ -64,6 +65,15 @@ def class_axes(name: str) -> tuple[int, ...]:
     """Return the axes of a tensor, by its name, that run over the classes."""
     head, _, rest = name.partition(".cv3.")
     return (0,) if head == "model.23" and rest.split(".")[1:2] == ["2"] and len(rest.split(".")) == 3 else ()
+
+
+def find_weights(settings: YoloSettings) -> Path | None:
+    """Return the file to start from: ours (safetensors) or Ultralytics' (``.pt``); see `initial_weights`.
+
+    ``pretrained`` is the shipped weights where they are of the network that is trained, else ``NETWORK.pt`` of the
+    working folder.
+    """
+    return initial_weights("yolo", settings, ("network",), local=Path(f"{settings.network}.pt"))
 
 
 def start_network(network: Any, path: Path, particles: Sequence[Particle]) -> None:

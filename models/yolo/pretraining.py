@@ -13,17 +13,17 @@ from compute.devices import resolve_device
 from compute.precision import compute_dtype
 from models.training.network_state import NetworkState
 from models.weights import header
-from models.yolo.initial import find_weights
-from models.yolo.network import SliceModel, build_network, start_network
+from models.yolo.network import SliceModel, build_network, find_weights, start_network
 from models.yolo.prediction import YoloPredictor, turn
 from models.yolo.runtime import ap_per_class, box_iou, get_cfg
 from models.yolo.settings import YoloSettings
-from models.yolo.slices import Canvas, canvas, circles, image, middle, slabs
+from models.yolo.slices import Canvas, canvas, chosen_slabs, circles, image, middle, slabs
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 WARMUP = 0.03
 CLIP = 10.0
+"""Norm at which gradients are cut, as in Ultralytics' own trainer, whose recipe this follows."""
 IOU = 0.5
 """Overlap from which a box counts as found in the validation score."""
 
@@ -152,9 +152,9 @@ class YoloLearner(NetworkState):
             boxes = predictor.predict(tomogram)
             slices = self.prepare(tomogram, picks[picks["experiment"] == tomogram.name])
             frame = slices.frame
-            for index in range(len(slices.levels)):
-                box, truth = self._truth(slices, index, frame.side)
-                at = boxes.slice_index == middle(np.array([index]), self.settings.thickness)[0]
+            for index in chosen_slabs(len(slices.levels), self.settings.predict_step):
+                box, truth = self._truth(slices, int(index), frame.side)
+                at = boxes.slice_index == middle(index, self.settings.thickness)
                 mine = np.searchsorted(labels, boxes.label[at]).astype(np.float32)
                 corners = np.concatenate([frame.to_pixels(boxes.xyxy[at][:, k : k + 2]) for k in (0, 2)], axis=1)
                 hits.append(_hits(_corners(box) * frame.side, truth, corners, mine, boxes.confidence[at]))

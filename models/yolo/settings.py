@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from compute.precision import PRECISIONS
 from models.initial import PRETRAINED
-from models.settings import check_rules
+from models.settings import check_rules, in_range
 
 NETWORKS = tuple(f"yolo11{size}" for size in "nsmlx")
 OPTIMIZERS = ("AdamW", "SGD", "MuSGD", "Adam", "NAdam", "RAdam")
@@ -137,14 +138,23 @@ PRESETS = {
 
 def check_settings(settings: YoloSettings) -> None:
     """Refuse values that cannot be trained with; see `models.member.Member.check`."""
-    positive = ("thickness", "step", "predict_step", "zoom", "epochs", "batch", "lr0", "watch_every", "watch_step")
-    fractions = ("label_fraction", "confidence", "nms_iou", "fliplr", "flipud", "transpose", "zflip", "mosaic", "mixup")
-    rules = [(name, getattr(settings, name) > 0, "a value above 0") for name in (*positive, "radius_scale")]
-    rules += [(name, 0 <= getattr(settings, name) <= 1, "a value from 0 to 1") for name in (*fractions, "copy_paste")]
-    rules += [
-        ("network", settings.network in NETWORKS, f"one of {', '.join(NETWORKS)}"),
-        ("optimizer", settings.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
-        ("views", settings.views in (1, 2, 4, 8), "1, 2, 4 or 8"),
-        ("gap", settings.gap >= 0, "a value of at least 0"),
-    ]
-    check_rules("yolo", settings, rules)
+    counts = ("thickness", "step", "predict_step", "epochs", "batch", "watch_every", "watch_step", "max_boxes")
+    positive = (*counts, "zoom", "radius_scale", "lr0", "ema_steps")
+    at_least_0 = ("gap", "warmup_epochs", "fine_lr0", "encoder_share", "lrf", "weight_decay", "box", "cls", "dfl")
+    chances = ("fliplr", "flipud", "transpose", "zflip", "mosaic", "mixup", "copy_paste")
+    fractions = ("label_fraction", "confidence", "nms_iou", "translate", "brightness")
+    check_rules(
+        "yolo",
+        settings,
+        [
+            *in_range(settings, positive, 0, above=True),
+            *in_range(settings, (*at_least_0, "class_power", "close_mosaic"), 0),
+            *in_range(settings, (*chances, *fractions), 0, 1),
+            *in_range(settings, ("ema_decay", "momentum", "scale"), 0, 1, below=True),
+            *in_range(settings, ("degrees", "shear"), 0, 180),
+            ("network", settings.network in NETWORKS, f"one of {', '.join(NETWORKS)}"),
+            ("optimizer", settings.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+            ("views", settings.views in (1, 2, 4, 8), "a value of 1, 2, 4 or 8"),
+            ("precision", settings.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+        ],
+    )

@@ -16,8 +16,7 @@ from models.member import Advance, Training
 from models.training.curves import write_history
 from models.weights import header, save_weights
 from models.yolo.dataset import keep_dataset, write_dataset
-from models.yolo.initial import find_weights
-from models.yolo.network import BACKBONE, SliceModel, start_network
+from models.yolo.network import BACKBONE, SliceModel, find_weights, start_network
 from models.yolo.runtime import DetectionTrainer, DetectionValidator, ModelEMA, YOLODataset, resample_segments
 from models.yolo.settings import YoloSettings
 from tomograms.errors import InputError

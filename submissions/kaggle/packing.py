@@ -88,8 +88,8 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
         table = read_submission(made, particles=run.particles, extents=extents)
         text = made.read_bytes()
     console().print(f"rehearsal: {len(table)} particles in {table['experiment'].nunique()} tomograms, checked")
-    known = [name for name in names if dataset.has_picks(name, hand=True) and name not in trained_on(run, names)]
-    truth = join_truth([dataset.picks(name, hand=True) for name in known])
+    known = [name for name in names if dataset.has_picks(name) and name not in trained_on(run, names)]
+    truth = join_truth([dataset.picks(name) for name in known])
     score = kaggle_score(truth, table, run.particles).total
     if known:
         kind = "simulated " if dataset.simulated else ""

@@ -1,11 +1,7 @@
-"""Test-time inference: a member's fold models see a tomogram, are averaged, and count as one member.
-
-Class maps are averaged as logits, slice boxes as clustered candidates. The single models' own candidates are kept
-beside the averaged ones: `submissions.prediction.score_matching` needs their scores.
-"""
+"""Test-time inference: a member's fold models see a tomogram, are averaged, and count as one member."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensemble.clustering import MEAN_MODEL, average_models
-from evaluation.run_directory import RunDirectory
 from models.member import Predictor
 from models.outputs import ClassMaps
 from models.registry import get_member
 from postproc.candidates import concatenate
 from postproc.convert import to_candidates
-from submissions.prediction.score_matching import match_scores
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -83,86 +77,35 @@ def predict_member(
     views: int | None = None,
     advance: Callable[[str], None] = lambda note: None,
 ) -> pd.DataFrame:
-    """Return one member's candidates in a tomogram: those of every single model, and the averaged ones.
+    """Return one member's candidates in a tomogram: class maps averaged as logits, slice boxes as clustered candidates.
 
     Parameters
     ----------
     tomogram
         Normalised.
     models
-        The member's trained networks by name; at least one. The candidates of one are found while the next predicts, so
-        that two outputs are held at most.
+        The member's trained networks by name; at least one. One output is held at a time.
     particles
         Every species.
     member
-        The member's name, written into the rows. ``model`` is the model's name, and `MEAN_MODEL` for
-        the averaged.
+        The member's name, written into the rows; their model is `MEAN_MODEL`.
     views
         Test-time views of each model; by default as many as it has.
     advance
         Told the name of each model when it is done.
     """
-    maps: MeanMaps | None = None
-    pending: list[Future[pd.DataFrame]] = []
-    with ThreadPoolExecutor(1) as pool:  # a GPU does not wait for the CPU to find the last model's candidates
-        for name, model in models.items():
-            output = model.predict(tomogram, views=views)
-            if pending:
-                pending[-1].result()  # so that no more than two outputs are held
-            pending.append(
-                pool.submit(
-                    to_candidates,
-                    output,
-                    particles,
-                    tomogram.voxel_size,
-                    experiment=tomogram.name,
-                    member=member,
-                    model=name,
-                )
-            )
-            if isinstance(output, ClassMaps) and len(models) > 1:
-                maps = maps or MeanMaps()
-                maps.add(output)
-            del output
-            advance(name)
-        singles = [found.result() for found in pending]
-    together = concatenate(singles)
-    if len(models) == 1:
-        averaged = together.assign(model=MEAN_MODEL)
-    elif maps is None:
-        averaged = average_models(together, particles, len(models))
-    else:
-        averaged = to_candidates(
-            maps.mean(), particles, tomogram.voxel_size, experiment=tomogram.name, member=member, model=MEAN_MODEL
-        )
-    return concatenate([together, averaged])
-
-
-def one_per_member(candidates: pd.DataFrame, run: RunDirectory, *, matched: bool = True) -> pd.DataFrame:
-    """Return the averaged candidates of `predict_member`, all that the ensemble sees.
-
-    Parameters
-    ----------
-    candidates
-        Of any members and tomograms; ``model`` is ``HELD_OUT/MEMBER-SEED`` or `MEAN_MODEL`.
-    run
-        Whose models they are.
-    matched
-        Give them scores of single models by rank (see `score_matching`); else their own scores. Where each fold was
-        trained with several seeds, "single" is the fold's average over seeds, as it is out-of-fold.
-    """
-    is_averaged = candidates["model"] == MEAN_MODEL
-    averaged = concatenate([candidates[is_averaged]])
-    if not matched:
-        return averaged
-    singles = candidates[~is_averaged]
-    if len(run.seeds) > 1:
-        fold = singles["model"].str.rpartition("/")[0]
-        folds = [average_models(rows, run.particles, len(run.seeds)) for _, rows in singles.groupby(fold)]
-        singles = concatenate(folds)
-    return concatenate(
-        [
-            match_scores(rows, singles[singles["member"] == member], len(run.folds))
-            for member, rows in averaged.groupby("member")
-        ]
+    maps, tables = MeanMaps(), []
+    find = partial(
+        to_candidates, particles=particles, voxel_size=tomogram.voxel_size, experiment=tomogram.name, member=member
     )
+    for name, model in models.items():
+        output = model.predict(tomogram, views=views)
+        if isinstance(output, ClassMaps):
+            maps.add(output)
+        else:
+            tables.append(find(output, model=name))
+        del output
+        advance(name)
+    if tables:
+        return average_models(concatenate(tables), particles, len(models))
+    return find(maps.mean(), model=MEAN_MODEL)

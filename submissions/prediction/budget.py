@@ -1,9 +1,9 @@
 """A time budget for many tomograms: what the first ones cost decides what the others get.
 
-When time runs short, this is dropped, in this order: test-time views (half of them, then half of the rest, down to
-one), then whole members, the weakest first, never the last one. Before each tomogram the richest plan that fits is
-taken, so what was dropped comes back when tomograms turn out cheaper. When not even the poorest plan fits, no more is
-predicted. The first tomogram is predicted whole, whatever it takes: nothing is known before.
+When time is short, this is dropped, in this order: test-time views (half of them, then half of the rest, down to one),
+then whole members, the weakest first, never the last one. The first tomograms are predicted whole, whatever they take:
+nothing is known before. After them the richest plan that fits is chosen for all the others, so that these are alike;
+only when even that turns out too slow does a poorer one follow. When not even the poorest fits, no more is predicted.
 """
 
 import math
@@ -119,15 +119,11 @@ class Budget:
     _rest: Cost = field(default_factory=Cost, init=False)
     _members: dict[str, Cost] = field(default_factory=lambda: defaultdict(Cost), init=False)
     _full: dict[str, int] = field(default_factory=dict, init=False)
+    _level: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         """Start the clock."""
         self._start = self.clock()
-
-    @property
-    def limited(self) -> bool:
-        """Whether there is a limit at all."""
-        return self.seconds is not None
 
     def choose(self, begun: int) -> Plan | None:
         """Return the plan of the next tomogram when ``begun`` have been begun; ``None`` if no time is left for it."""
@@ -135,11 +131,11 @@ class Budget:
             return self.plans[0]
         left = self._start + self.seconds * (1 - MARGIN) - self.clock()
         rounds = math.ceil(max(1, self.total - begun) / self.workers)
-        for plan in self.plans:
-            if rounds * self.estimate(plan) <= left:
-                return plan
-        poorest = self.plans[-1]
-        return poorest if self.estimate(poorest) <= left else None
+        last = len(self.plans) - 1
+        while self._level < last and rounds * self.estimate(self.plans[self._level]) > left:
+            self._level += 1
+        plan = self.plans[self._level]
+        return plan if self._level < last or self.estimate(plan) <= left else None
 
     def estimate(self, plan: Plan) -> float:
         """Return what one tomogram is expected to take under a plan, in seconds."""

@@ -14,13 +14,10 @@ from postproc.candidates import empty_candidates
 from submissions.export.submission import clip, write_submission
 from submissions.inputs import extents_of
 from submissions.prediction.budget import Budget, Plan
-from submissions.prediction.final import FOLDS
 from submissions.prediction.fusion import Fusion
 from submissions.prediction.inference import Failure, Inference, Prediction, in_a_line
 from submissions.prediction.workers import predict_all
 from tomograms.console import Progress
-
-SUBMITTED, UNMATCHED = "matched (submitted)", "unmatched"
 
 
 @dataclass
@@ -34,13 +31,12 @@ class Collected:
     failures
         Everything that did not work.
     fused
-        All fused candidates, before thresholds, of the tomograms that are to be judged: by way of scoring, then by
-        experiment.
+        All fused candidates, before thresholds, of the tomograms that are to be judged.
     """
 
     picks: dict[str, pd.DataFrame] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    fused: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
+    fused: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def table(self) -> pd.DataFrame:
         """Return all picks in the candidates' total order."""
@@ -113,15 +109,13 @@ def _add(
 ) -> list[Failure]:
     """Fuse one tomogram's candidates into what is collected; return what did not work."""
     name = prediction.experiment
-    if not prediction.members:
+    if inference.members and not prediction.members:  # without any of its own, a run submits its added members
         return []
     try:
         fused = fusion.fused(prediction)
         kept = clip(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(inference.dataset, [name]))
         if name in judged:
-            collected.fused.setdefault(SUBMITTED, {})[name] = fused
-            if fusion.final == FOLDS:
-                collected.fused.setdefault(UNMATCHED, {})[name] = fusion.fused(prediction, matched=False)
+            collected.fused[name] = fused
     except Exception as error:  # one tomogram's odd candidates are no reason to lose the others
         return [Failure(name, "", f"its candidates cannot be fused: {in_a_line(error)}")]
     collected.picks[name] = kept

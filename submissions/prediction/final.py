@@ -1,9 +1,8 @@
 """Which models predict new tomograms: the fold models, averaged, or one final model that was trained on all runs.
 
-Fold models come at no further cost, and their scores can be matched to those that the thresholds were fitted to (see
-`submissions.prediction.score_matching`). A final model has seen every annotated run, which is worth most where there
-are few; but no run is left on which its scores could be compared with out-of-fold ones, so its thresholds are a
-transfer in good faith: they were fitted to models that saw fewer runs.
+Fold models come at no further cost, and each is one of those that thresholds were fitted to. A final model has seen
+every annotated run, which is worth most where there are few; but no run is left on which its scores could be compared
+with out-of-fold ones, so its thresholds are a transfer in good faith: they were fitted to models that saw fewer runs.
 """
 
 from pathlib import Path

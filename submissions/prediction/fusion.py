@@ -9,8 +9,6 @@ from ensemble.add import load_added
 from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
-from submissions.prediction.averaging import one_per_member
-from submissions.prediction.final import FOLDS
 from submissions.prediction.inference import Prediction
 from tomograms.files import read_json
 
@@ -61,34 +59,21 @@ class Fusion:
         Whose models predicted.
     added
         Candidates of members that were trained elsewhere and came as a file (see `ensemble.add`).
-    final
-        Which models predicted (see `submissions.prediction.final`); only fold models' scores can be matched.
     """
 
     ensemble: Ensemble
     run: RunDirectory
     added: pd.DataFrame
-    final: str = FOLDS
 
-    def fused(self, prediction: Prediction, *, matched: bool = True) -> pd.DataFrame:
-        """Return all fused candidates of a tomogram, before any threshold; none if no member worked.
-
-        Parameters
-        ----------
-        prediction
-            What the members found.
-        matched
-            Whether the averaged models' scores are matched to single models' (see `score_matching`).
-        """
+    def fused(self, prediction: Prediction) -> pd.DataFrame:
+        """Return all fused candidates of a tomogram, before any threshold; none if no member worked."""
         added = self.added[self.added["experiment"] == prediction.experiment]
         used = {*prediction.members, *added["member"]} & set(self.ensemble.members)
-        candidates = concatenate(
-            [one_per_member(prediction.candidates, self.run, matched=matched and self.final == FOLDS), added]
-        )
+        candidates = concatenate([prediction.candidates, added])
         return restrict(self.ensemble, used).apply(candidates) if used else candidates[:0]
 
 
-def load_fusion(run: RunDirectory, names: Iterable[str], final: str = FOLDS) -> Fusion:
+def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
     """Return the last step of a run whose ensemble has been built, with its added members' candidates.
 
     Parameters
@@ -97,8 +82,6 @@ def load_fusion(run: RunDirectory, names: Iterable[str], final: str = FOLDS) -> 
         The run.
     names
         The tomograms that will be predicted.
-    final
-        Which models predict them.
 
     Raises
     ------
@@ -108,4 +91,4 @@ def load_fusion(run: RunDirectory, names: Iterable[str], final: str = FOLDS) -> 
     ensemble = load_ensemble(run.path / FILE)
     others = [member for member in ensemble.members if member not in run.members]
     experiments = list(names)
-    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]), final)
+    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]))

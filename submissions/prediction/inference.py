@@ -4,10 +4,11 @@ A tomogram that cannot be read, or a member that fails on it, is reported and do
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -73,7 +74,7 @@ class Prediction:
 
     @property
     def candidates(self) -> pd.DataFrame:
-        """Every member's candidates, single models' and averaged (see `averaging.predict_member`)."""
+        """Every member's candidates."""
         return concatenate([stored.candidates for stored in self.stored.values()])
 
 
@@ -135,21 +136,16 @@ class Inference:
 
     def stored(self, experiment: str) -> dict[str, Stored]:
         """Return what was predicted before, by member."""
-        found = {}
-        for member, weights in self.weights.items():
-            key = prediction_key(self.dataset, experiment, weights)
-            if (stored := self.store.read(experiment, member, key)) is not None:
-                found[member] = stored
-        return found
+        keys = self._keys(experiment)
+        found = {member: self.store.read(experiment, member, key) for member, key in keys.items()}
+        return {member: stored for member, stored in found.items() if stored is not None}
 
-    def predict(
-        self,
-        experiment: str,
-        plan: Plan,
-        *,
-        accept_poorer: bool = False,
-        advance: Callable[[str], None] = lambda note: None,
-    ) -> Prediction:
+    def _keys(self, experiment: str) -> dict[str, dict[str, Any]]:
+        """Return what each member's prediction of a tomogram depends on."""
+        volume = self.dataset.source.volume(experiment).fingerprint()
+        return {member: prediction_key(volume, weights) for member, weights in self.weights.items()}
+
+    def predict(self, experiment: str, plan: Plan, *, advance: Callable[[str], None] = lambda note: None) -> Prediction:
         """Return the candidates in one tomogram, and keep them.
 
         Parameters
@@ -157,9 +153,7 @@ class Inference:
         experiment
             The tomogram.
         plan
-            Which members, and how many views.
-        accept_poorer
-            Take what an earlier, interrupted run with a time budget has made, also where it was poorer than ``plan``.
+            Which members, and how many views; what was kept with as many or more is taken.
         advance
             Told of each model that is done.
 
@@ -168,22 +162,20 @@ class Inference:
         InputError
             If a member's models cannot be loaded: that is no fault of the tomogram.
         """
-        weights = self.weights
         start = time.perf_counter()
+        self.weights  # noqa: B018 - missing weights are no fault of the tomogram either
         failures = []
         spent = 0.0
         try:
-            found = self.stored(experiment)
-            members: Sequence[str] = plan.members
-            if accept_poorer and found:
-                members = sorted({member for stored in found.values() for member in stored.members})
-                kept = {member: stored for member, stored in found.items() if member in members}
-            else:
-                kept = {m: s for m, s in found.items() if m in members and s.views >= plan.views(s.full)}
-            missing = [member for member in members if member not in kept]
+            keys = self._keys(experiment)
+            kept = {}
+            for member in plan.members:
+                stored = self.store.read(experiment, member, keys[member])
+                if stored is not None and stored.views >= plan.views(stored.full):
+                    kept[member] = stored
+            missing = [member for member in plan.members if member not in kept]
             if not missing:
                 return Prediction(experiment, kept)
-            keys = {m: prediction_key(self.dataset, experiment, weights[m]) for m in missing}
             tomogram = self.dataset.tomogram(experiment)
         except Exception as error:  # whatever is wrong with this tomogram, the others may be right
             return failed(experiment, in_a_line(error))
@@ -196,8 +188,7 @@ class Inference:
             except Exception as error:  # a member that fails on one tomogram may work on the others
                 failures.append(Failure(experiment, member, in_a_line(error)))
             else:
-                seconds = time.perf_counter() - loaded
-                kept[member] = Stored(candidates, views, self._full[member], tuple(members), seconds)
+                kept[member] = Stored(candidates, views, self._full[member], time.perf_counter() - loaded)
                 self.store.write(experiment, member, keys[member], kept[member])
             spent += time.perf_counter() - begin
         return Prediction(experiment, kept, tuple(failures), time.perf_counter() - start - spent)

@@ -3,15 +3,16 @@
 A prediction that is there with the right key is not computed again; with another key it counts as absent.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from postproc.candidates import read_candidates, write_candidates
-from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.files import read_json, sha256, write_json
 
@@ -26,8 +27,6 @@ class Stored:
         See `submissions.prediction.averaging.predict_member`.
     views, full
         How many test-time views were averaged, of how many.
-    members
-        Those that were to predict this tomogram; fewer than all where time ran short.
     seconds
         What the prediction took.
     """
@@ -35,7 +34,6 @@ class Stored:
     candidates: pd.DataFrame
     views: int
     full: int
-    members: tuple[str, ...]
     seconds: float
 
 
@@ -52,21 +50,16 @@ class Store:
             record = read_json(card)
             if record["key"] != key:
                 return None
-            cost = record["views"], record["full"], tuple(record["members"]), record["seconds"]
-            return Stored(read_candidates(table), *cost)
+            return Stored(read_candidates(table), record["views"], record["full"], record["seconds"])
         except (InputError, KeyError, TypeError):
             return None
-
-    def begun(self, experiment: str) -> bool:
-        """Return whether anything is kept of a tomogram, whatever it was made from."""
-        return (self.path / experiment).is_dir()
 
     def write(self, experiment: str, member: str, key: Mapping[str, Any], stored: Stored) -> None:
         """Keep a member's prediction of a tomogram; what it was made from is written last and removed first."""
         table, card = self._files(experiment, member)
         card.unlink(missing_ok=True)
         write_candidates(table, stored.candidates)
-        record = {name: getattr(stored, name) for name in ("views", "full", "members", "seconds")}
+        record = {name: getattr(stored, name) for name in ("views", "full", "seconds")}
         write_json(card, {"key": dict(key), **record})
 
     def _files(self, experiment: str, member: str) -> tuple[Path, Path]:
@@ -93,6 +86,18 @@ def weights_key(folders: Mapping[str, Path]) -> dict[str, str]:
     return key
 
 
-def prediction_key(dataset: Dataset, experiment: str, weights: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a prediction depends on: the volume's bytes and the weights; picks play no part."""
-    return {"volume": dataset.source.volume(experiment).fingerprint(), "weights": dict(weights)}
+def prediction_key(volume: str, weights: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a prediction depends on: a volume's bytes, the weights and the code; picks play no part."""
+    return {"volume": volume, "weights": dict(weights), "code": code_version()}
+
+
+@cache
+def code_version() -> str:
+    """Return a hash of the code that makes candidates of a tomogram: what it made is made again once it changes."""
+    root = Path(__file__).resolve().parents[2]
+    files = [file for package in ("models", "postproc") for file in (root / package).rglob("*.py")]
+    files += [root / "ensemble" / "clustering.py", root / "submissions" / "prediction" / "averaging.py"]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.relative_to(root)} {sha256(file)}\n".encode())
+    return digest.hexdigest()[:16]

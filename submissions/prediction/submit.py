@@ -16,10 +16,11 @@ from submissions.prediction.final import FOLDS, MEANING, train_final, untrained
 from submissions.prediction.fusion import Fusion, load_fusion, members_in_use
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store
-from submissions.report.test_truth import compare, score_table
+from submissions.report.truth import truth_table
 from tomograms.console import Progress, console, duration
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
+from tomograms.files import replacing
 from tomograms.picks import join_truth
 
 LATEST = Path("submissions") / "submission.csv"
@@ -34,7 +35,7 @@ def submit(arguments: argparse.Namespace) -> int:
     run = find_run(arguments.runs, arguments.run)
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
-    fusion = load_fusion(run, names, arguments.final)
+    fusion = load_fusion(run, names)
     exports = None
     if arguments.to:
         from submissions.export.formats import Exports  # a submission alone needs neither copick nor starfile
@@ -56,15 +57,15 @@ def submit(arguments: argparse.Namespace) -> int:
         order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
         say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
     seen = trained_on(run, names)
-    judged = [name for name in names if name not in seen and dataset.has_picks(name, hand=True)]
+    judged = [name for name in names if name not in seen and dataset.has_picks(name)]
     collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
     if not collected.picks:
         raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
     extents = extents_of(dataset, sorted(collected.picks))
     table = read_submission(path, particles=run.particles, extents=extents)
     if arguments.out is None:
-        LATEST.parent.mkdir(exist_ok=True)
-        shutil.copyfile(path, LATEST)
+        with replacing(LATEST) as temporary:
+            shutil.copyfile(path, temporary)
     if seen:
         say(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
     if judged:
@@ -98,15 +99,11 @@ def finish_training(inference: Inference) -> None:
 def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Sequence[str]) -> None:
     """Print what the test truth says of the tomograms on which it is known."""
     try:
-        truth = join_truth([dataset.picks(name, hand=True) for name in judged])
+        truth = join_truth([dataset.picks(name) for name in judged])
     except InputError as error:
         say(f"not scored: {error}")
         return
-    thresholds, particles = fusion.ensemble.thresholds, fusion.run.particles
-    rows = {
-        way: compare(truth, concatenate(list(fused.values())), thresholds, particles)
-        for way, fused in collected.fused.items()
-    }
+    fused = concatenate(list(collected.fused.values()))
     kind = "simulated test truth" if dataset.simulated else "test truth"
     title = f"{kind}, {len(judged)} tomograms: score at out-of-fold thresholds, and optimum"
-    console().print(score_table(rows, particles, title=title))
+    console().print(truth_table(truth, fused, fusion.ensemble.thresholds, fusion.run.particles, title=title))

@@ -17,13 +17,8 @@ from tomograms.dataset import DataRecord, open_recorded
 OUT_OF_TIME = "not predicted: the time budget is spent"
 
 
-@dataclass(frozen=True)
-class Order:
-    """A tomogram, and what it gets: ``None`` where no time is left for it."""
-
-    experiment: str
-    plan: Plan | None
-    accept_poorer: bool
+Order = tuple[str, Plan | None]
+"""A tomogram, and what it gets: ``None`` where no time is left for it."""
 
 
 def predict_all(
@@ -65,17 +60,17 @@ def predict_all(
             if plan is not None and plan != last:
                 changed(experiment, plan)
                 last = plan
-            yield Order(experiment, plan, budget.limited)
+            yield experiment, plan
 
     for order, result in work_on(
         orders(),
         (lambda device: _predictor(inference)) if len(devices) == 1 else Specification.of(inference),
         devices=devices,
-        begun=lambda order, device: advance(f"{order.experiment} on {device}"),
+        begun=lambda order, device: advance(f"{order[0]} on {device}"),
         told=lambda order, note: advance(note),
     ):
         if isinstance(result, Lost):  # killed from outside, for memory mostly: the device has a new process
-            prediction = failed(order.experiment, f"its process on {result.device} was killed")
+            prediction = failed(order[0], f"its process on {result.device} was killed")
         else:
             prediction = result
         made = prediction.stored
@@ -90,12 +85,11 @@ def predict_all(
 
 def _predictor(inference: Inference) -> Callable[[Order, Tell], Prediction]:
     def predict(order: Order, tell: Tell) -> Prediction:
-        if order.plan is not None:
-            return inference.predict(order.experiment, order.plan, accept_poorer=order.accept_poorer, advance=tell)
-        # What an earlier run has made of a tomogram for which no time is left.
-        resumed = order.accept_poorer and inference.store.begun(order.experiment)
-        found = inference.stored(order.experiment) if resumed else {}
-        return Prediction(order.experiment, found) if found else failed(order.experiment, OUT_OF_TIME)
+        experiment, plan = order
+        if plan is not None:
+            return inference.predict(experiment, plan, advance=tell)
+        found = inference.stored(experiment)  # what an earlier run has made of it
+        return Prediction(experiment, found) if found else failed(experiment, OUT_OF_TIME)
 
     return predict
 

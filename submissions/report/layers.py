@@ -10,7 +10,6 @@ from ensemble.records import gather
 from evaluation.matching import match
 from evaluation.run_directory import RunDirectory
 from evaluation.thresholds import apply_thresholds, fit_thresholds
-from submissions.prediction.averaging import one_per_member
 from submissions.prediction.fusion import Fusion
 from submissions.prediction.inference import Prediction
 from tomograms.files import read_json
@@ -51,9 +50,8 @@ class Layers:
 
     def test(self, prediction: Prediction) -> dict[str, pd.DataFrame]:
         """Return what is reported in a test tomogram by name of the member, the ensemble last."""
-        own = one_per_member(prediction.candidates, self.fusion.run)
         fused = apply_thresholds(self.fusion.fused(prediction), self.fusion.ensemble.thresholds)
-        return {**self._members(own, ()), FUSED: fused}
+        return {**self._members(prediction.candidates, ()), FUSED: fused}
 
     def _members(self, own: pd.DataFrame, without: tuple[str, ...]) -> dict[str, pd.DataFrame]:
         """Return each member's candidates above thresholds that were fitted ``without`` some runs."""

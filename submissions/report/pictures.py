@@ -64,6 +64,6 @@ def tables_of(
 def truth_of(dataset: Dataset, name: str) -> pd.DataFrame | None:
     """Return a tomogram's truth, ``None`` where nobody has picked by hand or several have."""
     try:
-        return dataset.picks(name, hand=True) if dataset.has_picks(name, hand=True) else None
+        return dataset.picks(name) if dataset.has_picks(name) else None
     except InputError:
         return None

@@ -20,7 +20,7 @@ from postproc.candidates import typed, write_candidates
 from tests.ensemble.conftest import TWO, write_run
 from tests.ensemble.synthetic import PAIR, Quality, make_data
 from tomograms.errors import InputError
-from tomograms.files import read_json, write_json
+from tomograms.files import read_json
 
 QUICK = ["--trials", "5"]
 
@@ -48,7 +48,7 @@ def copied(built, tmp_path):
 def test_file_replays_both_scores_to_the_last_digit(built):
     run, record, _ = built
     scores = record["scores"]["ensemble"]
-    assert replay(run) == (scores["optimum"], scores["nested"])
+    assert replay(run, record) == (scores["optimum"], scores["nested"])
     kept = load_ensemble(run.path / "ensemble.json").predict(gather(run, []))
     assert score(pool(count(run.truth(), kept, PAIR)), PAIR).total == scores["optimum"]
 
@@ -96,15 +96,14 @@ def test_changed_candidates_are_noticed(copied):
     job = copied.jobs("yolo")[0] / "candidates.parquet"
     write_candidates(job, pd.read_parquet(job).iloc[1:])
     with pytest.raises(InputError, match=r"candidates\.parquet: expected the file"):
-        replay(copied)
+        replay(copied, read_json(copied.path / "ensemble.json"))
 
 
 def test_another_score_is_noticed(copied):
     record = read_json(copied.path / "ensemble.json")
     record["scores"]["ensemble"]["nested"] += 1e-15
-    write_json(copied.path / "ensemble.json", record)
     with pytest.raises(RuntimeError, match="expected"):
-        check_replay(copied)
+        check_replay(copied, record)
 
 
 def test_one_member_only(tmp_path, data, capsys):
@@ -136,7 +135,7 @@ def test_another_tools_candidates_become_a_member(tmp_path, capsys):
     assert "added/tool.parquet" in record["files"]
     assert record["scores"]["ensemble"]["nested"] > max(record["scores"][m]["nested"] for m in ("tool", "unet", "yolo"))
     scores = record["scores"]["ensemble"]
-    assert replay(run) == (scores["optimum"], scores["nested"])
+    assert replay(run, record) == (scores["optimum"], scores["nested"])
     assert "w tool" in capsys.readouterr().out
 
 

@@ -17,6 +17,7 @@ from ensemble.tuning import (
     Tuning,
     equal_rule,
     grid,
+    grid_size,
     tune,
 )
 from ensemble.tuning_problem import TuningProblem
@@ -26,11 +27,21 @@ HARD = PAIR[1]
 
 
 def test_grid_holds_each_rule_once_and_the_default_first():
-    points = grid(["a", "b"])
+    points = list(grid(["a", "b"]))
     assert points[0] == {"weight_a": 1.0, "weight_b": 1.0, "radius": DEFAULT_FRACTION}
     assert all(max(p["weight_a"], p["weight_b"]) == 1.0 for p in points)
     assert len({tuple(p.values()) for p in points}) == len(points) == 5 * 3 + 2
-    assert len(grid(["a"])) == 1
+    assert len(list(grid(["a"]))) == 1
+
+
+@pytest.mark.parametrize("members", range(1, 6))
+def test_the_size_of_a_grid_is_known_without_making_it(members):
+    assert grid_size(members) == len(list(grid([str(i) for i in range(members)])))
+
+
+def test_nine_members_are_no_reason_to_wait():
+    assert grid_size(9) == 727_365  # as many as were once made before they were compared with the number of trials
+    assert next(grid([str(i) for i in range(9)]))["radius"] == DEFAULT_FRACTION
 
 
 def test_best_trial_is_the_best_of_the_grid(problem):

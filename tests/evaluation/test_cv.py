@@ -165,3 +165,47 @@ def test_a_run_of_the_fold_file_that_is_not_in_the_data_is_refused(data):
 def test_init_is_a_setting_of_every_member(data):
     with pytest.raises(InputError, match=r"expected a setting of toy .*, but got 'init'"):
         cv("--init", "scratch")
+
+
+def test_the_same_data_elsewhere_go_on(data, capsys):
+    """What identifies the data is their fingerprint: a run is copied to another machine and resumed there."""
+    assert cv() == 0
+    elsewhere = data.rename(data.parent / "elsewhere")
+    ToyMember.fits.clear()
+    assert cv("--data", "elsewhere") == 0 and ToyMember.fits == []
+    run = open_run(data.parent / "runs/a")
+    assert run.record.data.root == str(elsewhere)  # and is found there from now on
+    assert main(["--run", "a", "--device", "cpu"]) == 0
+
+
+def test_a_run_of_an_older_version_goes_on_and_says_so(data, capsys):
+    assert cv() == 0
+    path = data.parent / "runs/a/run.json"
+    record = json.loads(path.read_text())
+    record["versions"]["torch"] = "2.0.0"
+    record["commit"] = "0" * 40
+    path.write_text(json.dumps(record))
+    capsys.readouterr()
+    assert cv() == 0
+    out = capsys.readouterr().out
+    assert "begun with other versions" in out and "torch 2.0.0 -> " in out and "commit 000" in out
+
+
+def test_a_run_json_of_the_first_release_is_read(data):
+    """Its keys as they stood then; what came later has defaults."""
+    assert cv() == 0
+    path = data.parent / "runs/a/run.json"
+    record = json.loads(path.read_text())
+    first = {"commit", "data", "data_hash", "folds", "members", "overrides", "particles", "preset", "seeds", "versions"}
+    path.write_text(json.dumps({key: record[key] for key in first}))
+    run = open_run(path.parent).record
+    assert (run.extra_tomogram_types, run.simulated, run.voxel_size) == ((), False, None)
+    assert cv() == 0
+
+
+def test_a_damaged_run_json_is_one_line(data):
+    assert cv() == 0
+    path = data.parent / "runs/a/run.json"
+    path.write_text(json.dumps({"data": 3}))
+    with pytest.raises(InputError, match=r"run\.json: expected what evaluation\.cv writes"):
+        open_run(path.parent)

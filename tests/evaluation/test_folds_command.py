@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,3 +81,15 @@ def test_wrong_input_is_one_line(data, tmp_path, capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and "nowhere" in lines[0] and "2 to 2 groups" in lines[1]
     assert not (tmp_path / "f.yaml").exists()
+
+
+def test_a_run_that_only_a_program_has_picked_in_enters_no_fold(data, tmp_path, capsys):
+    picks = data / "train/overlay/ExperimentRuns/B/Picks/ribosome.json"
+    content = json.loads(picks.read_text())
+    for point in content["points"]:
+        point["score"] = 0.25
+    picks.write_text(json.dumps(content))
+    assert run(data, "--out", tmp_path / "folds.yaml") == 2
+    assert "expected at least two annotated runs, but got A" in capsys.readouterr().err
+    user = content["user_id"]
+    assert run(data, "--out", tmp_path / "folds.yaml", "--user", user) == 0

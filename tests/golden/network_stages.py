@@ -21,7 +21,6 @@ from models.settings import to_record
 from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
 from models.weights import load_weights, save_weights
 from postproc.convert import to_candidates
-from postproc.linking import track_table
 from submissions.prediction.averaging import predict_member
 from tests.golden.inputs import BALL_AND_SHELL, PAIR, RIBOSOME, TRIO, VIRUS, balls, peaked_logits
 from tests.golden.store import statistics
@@ -88,7 +87,6 @@ def linking(folder: Path) -> dict[str, Any]:
                 to_candidates(turned, TRIO, 10.0, experiment="TS_1", member="boxes", model="along x").head(6),
             ]
         ),
-        "linking-tracks.csv": track_table(boxes, TRIO, 10.0, experiment="TS_1").groupby("particle_type").head(12),
     }
 
 

@@ -125,6 +125,5 @@ def budget(folder: Path) -> dict[str, Any]:
         out[f"{seconds} s, {workers} workers"] = {
             "chosen": chosen,
             "estimates": [budget.estimate(plan) for plan in plans],
-            "limited": budget.limited,
         }
     return {"budget.json": out}

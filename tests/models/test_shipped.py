@@ -1,6 +1,7 @@
 """The weights that ship with the project."""
 
 import warnings
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pytest
 
 from models.initial import SHIPPED, find_initial
 from models.registry import MEMBERS, get_member
+from models.training.transfer import initial_weights
+from models.unet.settings import IDENTITY
 from models.weights import load_weights, read_card
+from models.yolo.network import find_weights
 from tomograms.files import read_json
 from tomograms.particles import CZII, from_records
 
@@ -47,27 +51,22 @@ def test_they_know_every_species(shipped):
 
 @pytest.mark.parametrize("preset", ["demo", "short", "full"])
 def test_the_unet_presets_start_from_them_without_a_word(preset):
-    from models.unet.initial import initial_weights
-
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert initial_weights(get_member("unet").presets[preset]) == SHIPPED / "unet" / "weights.safetensors"
+        assert (
+            initial_weights("unet", get_member("unet").presets[preset], IDENTITY)
+            == SHIPPED / "unet" / "weights.safetensors"
+        )
 
 
 @pytest.mark.parametrize("preset", ["demo", "short"])
 def test_the_small_yolo_presets_start_from_them_without_a_word(preset):
-    from models.yolo.initial import find_weights
-
     assert find_weights(get_member("yolo").presets[preset]) == SHIPPED / "yolo" / "weights.safetensors"
 
 
 def test_another_unet_starts_from_scratch_and_says_so():
-    from dataclasses import replace
-
-    from models.unet.initial import initial_weights
-
-    with pytest.warns(UserWarning, match="no shipped weights are of this network"):
-        assert initial_weights(replace(get_member("unet").presets["short"], stem=8)) is None
+    with pytest.warns(UserWarning, match="unet: no shipped weights have stem 8, .*, so it starts from scratch"):
+        assert initial_weights("unet", replace(get_member("unet").presets["short"], stem=8), IDENTITY) is None
 
 
 def test_they_are_packed_into_the_wheel():

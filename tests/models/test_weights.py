@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from models.weights import fill, load_weights, save_weights
+from models.registry import get_member
+from models.weights import fill, load_weights, parse_card, save_weights
 from tomograms.errors import InputError
 
 
@@ -35,3 +36,18 @@ def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(InputError, match=r"weights\.safetensors: expected weights of the network"):
         fill(torch.nn.Linear(3, 2), {"weight": torch.zeros(4, 3), "bias": torch.zeros(4)}, path)
+
+
+def test_a_card_that_is_none_is_named(tmp_path):
+    for card in ({}, {"member": "unet"}, {"member": "unet", "settings": "{", "particles": "[]"}):
+        with pytest.raises(InputError, match=r"w\.safetensors: expected the card of a unet member"):
+            parse_card(card, "unet", tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match="expected weights of a unet member, but got those of yolo"):
+        parse_card({"member": "yolo", "settings": "{}", "particles": "[]"}, "unet", tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("member", ["unet", "yolo"])
+def test_weights_without_a_card_are_refused_by_every_member(tmp_path, member):
+    save_weights(tmp_path / "weights.safetensors", {"weight": torch.zeros(2)}, {})
+    with pytest.raises(InputError, match=r"weights\.safetensors: expected the card of a"):
+        get_member(member).load(tmp_path, "cpu")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.outputs import SliceBoxes
 from postproc.candidates import COLUMNS
-from postproc.linking import CORE, RIM, link, link_boxes, track_table
+from postproc.linking import CORE, RIM, link, link_boxes
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import CZII, Particle
 
@@ -136,14 +136,11 @@ def test_a_single_weak_box_is_kept_with_a_low_score():
     assert found.loc[0, "score"] == pytest.approx(0.01 / (2 * CORE * 10))
 
 
-def test_tracks_tell_slices_and_best_confidence():
-    tracks = link(boxes([*sphere((40.0, 30.0, 30.0), 10.0), (40, 30.5, 30.0, 10.0, 0.9, 1)]), 1, 10.0)
-    assert tracks.slices.tolist() == [17]
-    assert tracks.best == pytest.approx([0.9])
-    assert tracks.mean == pytest.approx([(16 * 0.8 + 0.9) / 17])
-    assert tracks.inside == pytest.approx([8 * 0.8 + 0.9 + 2 * 0.5 * 0.8])  # |dz| <= 4 whole, half of |dz| = 5
-    assert tracks.outside == pytest.approx([0.0])
-    assert tracks.expected == pytest.approx(10.0)
+def test_the_score_counts_the_best_box_of_each_slice_in_the_core():
+    centre, score = link(boxes([*sphere((40.0, 30.0, 30.0), 10.0), (40, 30.5, 30.0, 10.0, 0.9, 1)]), 1, 10.0)
+    assert len(centre) == 1
+    inside = 8 * 0.8 + 0.9 + 2 * 0.5 * 0.8  # |dz| <= 4 whole, half of |dz| = 5; nothing lies beyond the rim
+    assert score == pytest.approx([inside / (2 * CORE * 10.0)])
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -158,7 +155,7 @@ def test_no_boxes_give_an_empty_table_with_its_columns():
     found = linked([])
     assert list(found.columns) == COLUMNS
     assert len(found) == 0
-    assert len(link(boxes([]), 1, 10.0).centre) == 0
+    assert [len(part) for part in link(boxes([]), 1, 10.0)] == [0, 0]
 
 
 def test_boxes_of_undeclared_labels_are_dropped():
@@ -206,25 +203,3 @@ def test_moving_the_boxes_moves_the_particles(rows, dz, dy):
 
     moved = run([(z + dz, y + dy, *rest) for z, y, *rest in rows])
     np.testing.assert_allclose(moved, run(rows) + np.array([0, dy * VOXEL, dz * VOXEL, 0]), atol=1e-6)
-
-
-def test_side_table_says_what_stands_behind_each_candidate():
-    whole = sphere((40.5, 31.0, 52.0), 10.0)
-    broken = [row for row in sphere((120.5, 31.0, 52.0), 10.0, confidence=0.4) if row[0] not in (118, 121, 122)]
-    rows = whole + broken
-    table = track_table(boxes(rows), (BALL,), VOXEL, experiment="TS")
-    assert table["slices"].tolist() == [len(whole), len(broken)] and table["gaps"].tolist() == [0, 3]
-    assert table["expected"].tolist() == pytest.approx([2 * CORE * 10.0] * 2)
-    assert table["inside_share"].tolist() == pytest.approx([1.0, 1.0], abs=0.01)
-    assert table["mean_confidence"].tolist() == pytest.approx([0.8, 0.4])
-    assert table["best_confidence"].tolist() == pytest.approx([0.8, 0.4])
-    candidates = linked(rows)  # the same particles, in the same order
-    np.testing.assert_array_equal(table[["x", "y", "z"]], candidates[["x", "y", "z"]])
-
-
-def test_side_table_counts_gaps_in_steps_and_may_be_empty():
-    rows = [row for row in sphere((40.0, 31.0, 52.0), 10.0, step=4) if row[0] != 40]
-    (gap,) = track_table(boxes(rows, step=4), (BALL,), VOXEL, experiment="TS")["gaps"]
-    assert gap == 1
-    empty = track_table(boxes([]), (BALL,), VOXEL, experiment="TS")
-    assert len(empty) == 0 and "gaps" in empty.columns

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tomograms.errors import InputError
 from tomograms.picks import (
     TRUTH_COLUMNS,
-    by_hand,
+    Choice,
     join_truth,
     make_truth,
     parse_pick_set,
@@ -174,15 +174,19 @@ def test_a_bad_point_is_named(bad, message):
         parse([point(), bad])
 
 
-def test_picks_by_hand_are_of_users_and_sessions_without_any_score():
+def test_a_programs_picks_are_nobodys_truth_unless_it_is_named():
     ours = [
         parse([point(score=0.3)], source="us_1_ribosome.json"),
         parse([], source="us_1_apo-ferritin.json"),  # where a program finds nothing, it leaves no score either
     ]
+    told = [parse_pick_set(json.dumps({"points": []}), "tool_1_ribosome.json", programs=["tool_1"])]
     theirs = [
         parse([point(score=1.0), point()], source="ann_1_ribosome.json"),
         parse([], source="ann_1_apo-ferritin.json"),
         parse([point()], source="us_2_ribosome.json"),
     ]
-    assert [s.scored for s in (*ours, *theirs)] == [True, False, False, False, False]
-    assert by_hand([*ours, *theirs]) == theirs and by_hand(ours) == []
+    assert [s.program for s in (*ours, *told, *theirs)] == [True, False, True, False, False, False]
+    assert Choice().among([*ours, *told, *theirs]) == theirs and Choice().among(ours) == []
+    assert Choice(user="us").among([*ours, *theirs]) == [*ours, theirs[2]]
+    assert Choice(user="us", session="1").among([*ours, *theirs]) == ours
+    assert Choice(session="2").among([*ours, *theirs]) == [theirs[2]]

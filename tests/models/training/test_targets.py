@@ -3,7 +3,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.targets import ball_targets
+from models.training.targets import ball_targets, mirrored_picks
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import Particle
 
@@ -63,3 +63,19 @@ def test_the_order_of_picks_does_not_matter(centres, random):
         # two picks at exactly the same relative distance may swap a voxel; species never vanish
         assert set(np.unique(one)) == set(np.unique(other)) | set()
         assert np.array_equal(one > 0, other > 0)
+
+
+@given(
+    old=st.tuples(*[st.integers(3, 8)] * 3),
+    more=st.tuples(*[st.integers(0, 20)] * 3),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=60)
+def test_mirrored_picks_lie_where_their_voxels_do(old, more, seed):
+    grown = tuple(a + b for a, b in zip(old, more, strict=True))
+    marks = np.random.default_rng(seed).random(old) < 0.1
+    padded = np.pad(marks, [(0, b) for b in more], mode="symmetric")
+    table = picks(*(("small", *index) for index in np.argwhere(marks)))
+    found = mirrored_picks(table, old, grown, VOXEL)
+    index = np.rint(found[["z", "y", "x"]].to_numpy() / VOXEL).astype(int)
+    assert sorted(map(tuple, index.tolist())) == sorted(map(tuple, np.argwhere(padded).tolist()))

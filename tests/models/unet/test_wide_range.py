@@ -10,10 +10,10 @@ from torch import nn
 from models.initial import SHIPPED
 from models.unet.network import build_network
 from models.unet.prediction import UNetPredictor
-from models.unet.settings import UNetSettings, settings_from_json
+from models.unet.settings import UNetSettings
 from models.unet.training import UNetLearner
 from models.unet.wide_range import finite, widen
-from models.weights import fill, load_weights
+from models.weights import fill, load_weights, parse_card
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -38,7 +38,7 @@ class Loud(nn.Module):
 def test_shipped_network_gives_the_same_in_fp16_also_for_loud_voxels():
     path = SHIPPED / "unet" / "weights.safetensors"
     state, card = load_weights(path)
-    settings = settings_from_json(card["settings"])
+    settings = UNetSettings(**parse_card(card, "unet", path)[0])
     network = build_network(settings, 7)
     fill(network, state, path)
     volume = np.random.default_rng(0).normal(0, 1, (24, 48, 48)).astype(np.float32)

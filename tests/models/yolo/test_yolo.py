@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from models.member import Training, Validation
+from models.registry import get_member
 from models.yolo.dataset import write_dataset
-from models.yolo.initial import find_weights
 from models.yolo.member import YoloMember
-from models.yolo.network import load_pretrained
+from models.yolo.network import find_weights, load_pretrained
 from models.yolo.settings import PRESETS, YoloSettings, check_settings
 from tomograms.errors import InputError
 from tomograms.particles import Particle
@@ -295,6 +295,15 @@ def test_training_starts_from_pretrained_weights(checkpoint, tmp_path):
     trained, _ = load_weights(tmp_path / "job" / "weights.safetensors")
     name = "model.0.conv.weight"
     np.testing.assert_allclose(trained[name], state[name], atol=1e-6)
+
+
+def test_pre_training_starts_from_pretrained_weights(checkpoint):
+    path, state = checkpoint
+    learner = get_member("yolo").learner(
+        particles=PARTICLES, settings=replace(TINY, init=str(path)), seed=1, device="cpu"
+    )
+    found = learner.average.state_dict()["model.0.conv.weight"]
+    np.testing.assert_array_equal(found, state["model.0.conv.weight"])
 
 
 class Malicious:

@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
 
-def work_off(budget, clock, *, costs, full, overhead=0.0):
+def spend(budget, clock, *, costs, full, overhead=0.0):
     """Predict one tomogram after the other; a member takes a base and a time for each view."""
     chosen = []
     for begun in range(budget.total):
@@ -66,32 +66,44 @@ def test_no_durations(text):
 def test_without_a_limit_everything_is_done():
     clock = Clock()
     budget = Budget(None, ladder(["a"]), 10, 1, clock)
-    assert set(work_off(budget, clock, costs={"a": (0, 1e9)}, full={"a": 8})) == {Plan(("a",), 0)}
+    assert set(spend(budget, clock, costs={"a": (0, 1e9)}, full={"a": 8})) == {Plan(("a",), 0)}
 
 
 def test_enough_time_drops_nothing():
     clock = Clock()
     costs, full = {"a": (0.0, 1.0), "b": (2.0, 0.0)}, {"a": 8, "b": 1}
     budget = Budget(100 * 10.0 / 0.97, ladder(["a", "b"]), 100, 1, clock)
-    assert set(work_off(budget, clock, costs=costs, full=full)) == {Plan(("a", "b"), 0)}
+    assert set(spend(budget, clock, costs=costs, full=full)) == {Plan(("a", "b"), 0)}
 
 
 def test_too_little_drops_views_first_and_ends_in_time():
     clock = Clock()
     costs, full = {"a": (0.0, 1.0), "b": (2.0, 0.0)}, {"a": 8, "b": 1}
     budget = Budget(500.0, ladder(["a", "b"]), 100, 1, clock)  # 5 s each: 2 s for b leave 3 views of a
-    chosen = work_off(budget, clock, costs=costs, full=full)
+    chosen = spend(budget, clock, costs=costs, full=full)
     assert clock.now - 100 <= 500
     assert chosen[0] == Plan(("a", "b"), 0)  # nothing is known yet
     assert {plan.members for plan in chosen} == {("a", "b")}
-    assert {plan.halvings for plan in chosen[1:]} == {1, 2}  # 2 views, and 4 when there is time to spare
+    assert {plan.halvings for plan in chosen[1:]} == {2}  # 2 views of a, chosen once after the first tomogram
+
+
+def test_what_was_chosen_after_the_first_tomograms_stays():
+    clock = Clock()
+    budget = Budget(500.0, ladder(["a"]), 100, 1, clock)
+    budget.measured(seconds={"a": 8.0}, views={"a": 8}, full={"a": 8}, rest=0.0)
+    assert budget.choose(1).halvings == 1
+    budget.measured(seconds={"a": 1.0}, views={"a": 4}, full={"a": 8}, rest=0.0)  # cheaper than was thought
+    assert budget.choose(2).halvings == 1
+    for _ in range(5):
+        budget.measured(seconds={"a": 8.0}, views={"a": 4}, full={"a": 8}, rest=0.0)  # slower than was thought
+    assert budget.choose(3).halvings > 1
 
 
 def test_then_the_weakest_member_goes():
     clock = Clock()
     costs, full = {"a": (1.0, 0.0), "b": (4.0, 0.0)}, {"a": 1, "b": 1}
     budget = Budget(200.0, ladder(["a", "b"]), 100, 1, clock)
-    chosen = work_off(budget, clock, costs=costs, full=full)
+    chosen = spend(budget, clock, costs=costs, full=full)
     assert clock.now - 100 <= 200 and None not in chosen
     assert {plan.members for plan in chosen} == {("a", "b"), ("a",)}
 
@@ -99,7 +111,7 @@ def test_then_the_weakest_member_goes():
 def test_when_nothing_fits_no_more_is_predicted():
     clock = Clock()
     budget = Budget(35.0, ladder(["a"]), 100, 1, clock)
-    chosen = work_off(budget, clock, costs={"a": (10.0, 0.0)}, full={"a": 1})
+    chosen = spend(budget, clock, costs={"a": (10.0, 0.0)}, full={"a": 1})
     assert [plan is not None for plan in chosen] == [True] * 3 + [False] * 97
     assert clock.now - 100 <= 35
 
@@ -124,7 +136,7 @@ def test_never_later_than_one_unmeasured_tomogram(seconds, total, costs, overhea
     members = [f"m{i}" for i in range(len(costs))]
     table = dict(zip(members, costs, strict=True))
     budget = Budget(seconds, ladder(members), total, 1, clock)
-    work_off(budget, clock, costs=table, full=dict.fromkeys(members, 8), overhead=overhead)
+    spend(budget, clock, costs=table, full=dict.fromkeys(members, 8), overhead=overhead)
     first = sum(base + 8 * each for base, each in costs) + overhead
     # Until a number of views has been measured its cost is a proportional guess, off by at most the base.
     guessed = sum(base for base, _ in costs)

@@ -10,6 +10,7 @@ from submissions.prediction.store import Store, prediction_key, weights_key
 from tests.submissions.conftest import RUN, TEST
 from tests.submissions.fakes import BoxesPredictor, MapsPredictor
 from tomograms.errors import InputError
+from tomograms.ome_zarr import ZarrVolume
 
 STORE = RUN / "test"
 PLAN = Plan(("boxes", "maps"))
@@ -87,8 +88,9 @@ def test_another_tomogram_of_the_same_name_makes_new_predictions(predicted):
 def test_the_key_names_what_counts(project):
     weights = weights_key(model_folders(project.run, "maps"))
     assert list(weights) == [f"TS_{i}/maps-8620" for i in (1, 2)]
-    keys = [prediction_key(project.dataset, name, weights) for name in TEST]
-    assert keys[0] != keys[1] and keys[0] == prediction_key(project.dataset, "TS_8", weights)
+    volumes = [project.dataset.source.volume(name).fingerprint() for name in TEST]
+    keys = [prediction_key(volume, weights) for volume in volumes]
+    assert keys[0] != keys[1] and set(keys[0]) == {"volume", "weights", "code"}
 
 
 def test_missing_or_truncated_weights_end_the_run(project):
@@ -142,7 +144,7 @@ def test_fewer_views_and_members(project):
     prediction = machine.predict("TS_8", Plan(("maps",), halvings=1))
     assert prediction.members == ("maps",) and calls() == (2, 0) and MapsPredictor.work == 2 * 2
     stored = prediction.stored["maps"]
-    assert (stored.views, stored.full, stored.members) == (2, 4, ("maps",))
+    assert (stored.views, stored.full) == (2, 4)
     assert machine.predict("TS_8", Plan(("maps",), halvings=2)).stored["maps"].views == 2  # better than asked for
     assert calls() == (2, 0)
     MapsPredictor.work = 0
@@ -150,16 +152,29 @@ def test_fewer_views_and_members(project):
     assert calls() == (4, 2) and MapsPredictor.work == 2 * 4
 
 
-def test_what_a_time_budget_has_made_poorer_is_kept_while_there_is_one(project):
-    machine = inference(project)
-    machine.predict("TS_8", Plan(("maps",), halvings=2))
-    again = machine.predict("TS_8", PLAN, accept_poorer=True)
-    assert again.members == ("maps",) and calls() == (2, 0) and again.rest is None
-    assert machine.predict("TS_9", PLAN, accept_poorer=True).members == ("boxes", "maps")
+def test_changed_code_makes_new_predictions(predicted, monkeypatch):
+    everything(predicted, STORE)
+    assert calls() == (0, 0)
+    monkeypatch.setattr("submissions.prediction.store.code_version", lambda: "another")
+    everything(predicted, STORE)
+    assert calls() == (4, 4)
 
 
-def test_cut_off_between_two_members_of_a_budgets_plan(project):
-    machine = inference(project)
-    machine.predict("TS_8", PLAN)
-    (project.root / "store" / "TS_8" / "maps.json").unlink()
-    assert machine.predict("TS_8", Plan(("boxes",)), accept_poorer=True).members == ("boxes", "maps")
+def test_a_volume_is_hashed_once_a_tomogram(project, monkeypatch):
+    hashed = []
+    fingerprint = ZarrVolume.fingerprint
+
+    def count(self):
+        hashed.append(self.source)
+        return fingerprint(self)
+
+    monkeypatch.setattr(ZarrVolume, "fingerprint", count)
+    inference(project).predict("TS_8", PLAN)
+    assert len(hashed) == 1
+
+
+def test_a_member_that_left_the_ensemble_is_no_obstacle(predicted):
+    """What it predicted under a time budget, with fewer views, lies beside what is predicted now."""
+    inference(predicted).predict("TS_8", Plan(("boxes", "maps"), halvings=2))
+    rest = Inference(predicted.run, predicted.dataset, Store(predicted.root / "store"), ("boxes",), "cpu")
+    assert rest.predict("TS_8", Plan(("boxes",))).members == ("boxes",)
