@@ -1,11 +1,11 @@
 """A cross-validation from beginning to end: the run made or found, its trainings done, its report printed."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from compute.cores import usable_cores
 from compute.devices import find_devices, resolve_device
 from evaluation.folds import Fold, load_folds
 from evaluation.jobs import Job
@@ -129,7 +129,7 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
         )
     if not left:
         return
-    devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, os.cpu_count() or 1))
+    devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
     for device in devices:
         resolve_device(device)
     tasks: dict[Path, Task] = {}

@@ -1,9 +1,9 @@
 """All trainings of a run, spread over devices."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from compute.cores import usable_threads
 from compute.pool import Lost, Tell, work_on
 from evaluation.jobs import Job, run_job
 from evaluation.tomogram_types import open_types
@@ -49,7 +49,7 @@ def train_all(
         devices=devices[: len(jobs)],
         begun=lambda job, device: advance(job, 0, 1, ""),
         told=advance,
-        threads=max(1, (os.cpu_count() or 1) // len(devices)),
+        threads=usable_threads(len(devices)),
     ):
         if isinstance(result, Lost):
             raise InputError(

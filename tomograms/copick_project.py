@@ -11,7 +11,7 @@ from tomograms.errors import InputError
 from tomograms.files import read_json
 from tomograms.ome_zarr import find_volume
 from tomograms.particles import Particle, from_copick
-from tomograms.picks import Choice, PickSet, parse_pick_set
+from tomograms.picks import Choice, PickSet, check_spacing, parse_pick_set
 from tomograms.volume import Volume
 
 
@@ -77,7 +77,8 @@ class CopickProject:
             if tomogram.read_only
             else (tomogram.fs_overlay, tomogram.overlay_path)
         )
-        return find_volume(files.get_mapper(path), path)  # copick's own store is opened for writing and renames keys
+        # Copick's own store is opened for writing and renames keys.
+        return check_spacing(find_volume(files.get_mapper(path), path), name)
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return the pick sets of a run's particles that are meant; none if nobody has picked.

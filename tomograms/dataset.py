@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -156,6 +156,7 @@ class Dataset:
     def _truth(self, run: str, chosen: Sequence[PickSet], volume: Volume) -> pd.DataFrame:
         """Return the picks of some pick sets as one table; see `picks`."""
         known, tables = by_name(self.particles), []
+        chosen = [replace(s, position=s.position * (volume.voxel_size if s.voxels else 1.0)) for s in chosen]
         for name in sorted({pick_set.particle_type for pick_set in chosen}):
             pick_set, *others = [s for s in chosen if s.particle_type == name]
             if name not in known:

@@ -1,6 +1,8 @@
 """The one error that means "your input", and the way a command reports it."""
 
 import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -25,6 +27,10 @@ def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequen
     argv
         Passed on to ``main``.
     """
+    os.environ["MPLBACKEND"] = "agg"  # no command shows a window, and a notebook hands its own backend down
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a batch job's output may be ASCII, which has no Å
     try:
         code = main(argv) or 0
     except InputError as error:
@@ -40,5 +46,8 @@ def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequen
 
 def fail(message: str) -> int:
     """Print ``message`` as one line on standard error; return the exit code 2."""
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    line = "error: " + " ".join(message.split())
+    print(
+        line.encode(sys.stderr.encoding or "ascii", "replace").decode(sys.stderr.encoding or "ascii"), file=sys.stderr
+    )
     return 2

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tomograms.errors import InputError
 from tomograms.ome_zarr import find_volume, open_store, write_volume
 from tomograms.particles import CZII
-from tomograms.picks import Choice, PickSet, parse_pick_set, write_pick_set
+from tomograms.picks import Choice, PickSet, check_spacing, parse_pick_set, write_pick_set
 from tomograms.volume import Volume
 
 SPLITS = ("train", "test")
@@ -68,7 +68,7 @@ class KaggleTree:
         if not path.is_dir():
             types = sorted(f.stem for f in path.parent.glob("*.zarr"))
             raise InputError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
-        return find_volume(open_store(path), str(path))
+        return check_spacing(find_volume(open_store(path), str(path)), spacing)
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return a run's pick sets that are meant; none if nobody has picked.

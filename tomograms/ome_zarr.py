@@ -5,9 +5,11 @@ A store is any mapping from keys (``.zattrs``, ``0/.zarray``, ``0/0/1/0``) to by
 
 import hashlib
 import itertools
+import json
 import math
 import os
 import warnings
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from tomograms.files import parse_json
 
 UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
-READERS = min(4, os.cpu_count() or 1)
+READERS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 """Chunks that are read at a time, each by one thread: decoding, copying and adding up leave Python to the others."""
 
 
@@ -186,6 +188,10 @@ def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
     if not valid or kind not in "fiu":
         raise InputError(f"{source}/{path}/.zarray: expected an array of numbers in Zarr format 2, but got {array}")
     separator = array.get("dimension_separator", ".")
+    if "dimension_separator" not in array and f"{path}/0.0.0" not in store and f"{path}/0/0/0" in store:
+        separator = "/"  # of zarr-python before 2.8, whose nested stores did not say so
+        told = json.dumps(array | {"dimension_separator": separator}).encode()
+        store = ChainMap({f"{path}/.zarray": told}, store)
     return ZarrVolume(store, source, path, tuple(shape), chunks, separator, float(size.mean()))
 
 

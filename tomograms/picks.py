@@ -16,7 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from tomograms.errors import InputError
 from tomograms.files import parse_json, replacing, write_json
 from tomograms.tables import read_table, typed
+from tomograms.volume import Volume
 
+UNITS = {"angstrom": 1.0, "å": 1.0, "nanometer": 10.0, "nm": 10.0, "voxel": 1.0, "pixel": 1.0}
+"""Units of picks, in Å; those of voxels depend on the tomogram."""
+NEAR = 0.01
+"""Voxel sizes that differ by less are the same: nominal and calibrated ones do."""
+VOXELS = ("voxel", "pixel")
 TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
 
 
@@ -70,7 +76,9 @@ class PickSet:
     user, session
         Who picked, and in which session.
     position
-        ``(n, 3)`` xyz, Å: ``location`` shifted by the translation of ``transformation_``.
+        ``(n, 3)`` xyz, Å or voxels: ``location`` shifted by the translation of ``transformation_``.
+    voxels
+        Whether positions are in voxels of the run's tomogram, and not in Å.
     program
         Whether a program made it: points carry scores other than 1, or a provenance is told. A person's do not.
     """
@@ -80,6 +88,7 @@ class PickSet:
     user: str
     session: str
     position: NDArray[np.float64]
+    voxels: bool
     program: bool
 
 
@@ -134,8 +143,25 @@ class Choice:
             names = list(found)
         if len(names) != 1:
             rule = f"the voxel spacing {asked}" if asked else "one voxel spacing or a choice of one"
-            raise InputError(f"{source}: expected {rule}, but got {', '.join(sorted(found)) or 'none'}")
+            missing = "no tomogram" if not found else ", ".join(sorted(found))
+            raise InputError(f"{source}: expected {rule}, but got {missing}")
         return names[0]
+
+
+def check_spacing(volume: Volume, name: str) -> Volume:
+    """Return a volume whose voxel size is that of the folder it lies in, which its name tells in Å.
+
+    Raises
+    ------
+    InputError
+        If they differ by more than 1 %; the competition's tomograms have 10.012 Å in a folder called 10.000.
+    """
+    if abs(volume.voxel_size / float(name) - 1) > NEAR:
+        raise InputError(
+            f"{volume.source}: expected the voxel size of its folder, {name} Å within 1 %, but its metadata say "
+            f"{volume.voxel_size:g} Å"
+        )
+    return volume
 
 
 def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:
@@ -162,7 +188,7 @@ def parse_pick_set(text: str | bytes, source: str, *, programs: Collection[str] 
     Raises
     ------
     InputError
-        If it is not JSON, has no list ``points``, or a coordinate is not a finite number.
+        If it is not JSON, has no list ``points``, a unit that is not known, or a coordinate is not a finite number.
     """
     content = parse_json(text, source)
     points = content.get("points") if isinstance(content, dict) else None
@@ -171,9 +197,13 @@ def parse_pick_set(text: str | bytes, source: str, *, programs: Collection[str] 
     user, session, particle_type = pick_set_name(Path(source).stem)
     if user is None or session is None:
         user, session = str(content.get("user_id") or ""), str(content.get("session_id") or "")
+    unit = str(content.get("unit") or "angstrom").lower().rstrip("s")
+    if unit not in UNITS:
+        raise InputError(f"{source}: expected the unit {', '.join(UNITS)}, but got {content['unit']!r}")
     centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
+    position = np.array(centres, np.float64).reshape(-1, 3) * UNITS[unit]
     program = f"{user}_{session}" in programs or any(point.get("score") not in (None, 1.0) for point in points)
-    return PickSet(source, particle_type, user, session, np.array(centres, np.float64).reshape(-1, 3), program)
+    return PickSet(source, particle_type, user, session, position, unit in VOXELS, program)
 
 
 def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, session: str, run: str) -> None:

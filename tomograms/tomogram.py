@@ -1,11 +1,17 @@
 """A tomogram in memory, and the one normalisation that every member sees."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tomograms.errors import InputError
+
+NEIGHBOURS = 3
+"""Along each axis, that equal a voxel without data."""
+LEAST = 0.01
+"""Part of a volume that a value without data fills at least; less does not move the statistics."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     """Return the volume in robust units: median 0, scale 1.4826 x MAD, clipped to [-12, 6].
 
     Real tomograms have values around 1e-5 and gold or ice at many deviations; the median and the median absolute
-    deviation ignore both. The statistics are taken on a regular subsample of at most about a million voxels.
+    deviation ignore both. The statistics are taken on a regular subsample of at most about a million voxels, and only
+    on those that hold data (see `fill_values`): padding, masks and uncropped reconstructions become 0.
 
     Parameters
     ----------
@@ -47,13 +54,86 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     """
     step = max(1, int(np.ceil((volume.size / 1e6) ** (1 / 3))))
     sample = volume[::step, ::step, ::step]
-    median = float(np.median(sample))
-    scale = 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
+    fills = fill_values(volume, step)
+    filled = sample[~np.isin(sample, fills)] if fills.size else sample
+    median = float(np.median(filled)) if filled.size else float(volume.flat[0])
+    scale = 1.4826 * float(np.median(np.abs(filled - np.float32(median)))) if filled.size else 0.0
     if not scale > 0:
         raise InputError(f"expected a volume with contrast, but got {median:g} nearly everywhere")
+    blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
     out = np.empty(volume.shape, np.float32) if out is None else out
-    for source, target in zip(volume, out, strict=True):  # slice by slice: a slice stays in the processor's cache
+    for z, (source, target) in enumerate(zip(volume, out, strict=True)):  # a slice stays in the processor's cache
         np.subtract(source, np.float32(median), out=target)
         target *= np.float32(1 / scale)
         np.clip(target, -12.0, 6.0, out=target)
+        if blank is not None:
+            target[blank[z]] = 0.0
     return out
+
+
+def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Return the values that stand where a tomogram holds no data; none of most tomograms.
+
+    Such a value makes up constant regions of at least `LEAST` of the volume, some of which reach its faces. Grey levels
+    of 8 bit repeat, too, but not along a line in each direction; saturated gold does, in small regions inside.
+
+    Parameters
+    ----------
+    volume
+        ``(z, y, x)``.
+    step
+        Every how many voxels are looked at, along each axis.
+    """
+    sample = volume[::step, ::step, ::step]
+    blank = np.stack([constant(volume, z)[::step, ::step] for z in range(0, len(volume), step)])
+    if blank.mean() < LEAST:
+        return np.empty(0, np.float32)
+    values, counts = np.unique(sample[blank], return_counts=True)
+    faces = np.concatenate([sample[face][blank[face]] for axis in range(3) for face in _faces(axis)])
+    return values[(counts >= LEAST * sample.size) & np.isin(values, faces)]
+
+
+def constant(volume: NDArray[np.float32], z: int, values: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:
+    """Return, for one slice, which voxels equal their next `NEIGHBOURS` on one side at least, along each axis.
+
+    Parameters
+    ----------
+    volume
+        ``(z, y, x)``.
+    z
+        Which slice.
+    values
+        Only voxels with one of these count.
+    """
+    piece = volume[z]
+    found = np.zeros(piece.shape, bool)
+    for direction in (1, -1):
+        if 0 <= z + NEIGHBOURS * direction < len(volume):
+            run = volume[z + direction] == piece
+            for distance in range(2, NEIGHBOURS + 1):
+                if run.any():
+                    run &= volume[z + distance * direction] == piece
+            found |= run
+    if values is not None:
+        found &= np.isin(piece, values)
+    if found.any():
+        found &= _runs(piece) & _runs(piece.T).T
+    return found
+
+
+def _runs(piece: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which values equal the next `NEIGHBOURS` before or after them along the last axis."""
+    out = np.zeros(piece.shape, bool)
+    length = piece.shape[-1] - NEIGHBOURS
+    if length > 0:
+        same = piece[..., 1:] == piece[..., :-1]
+        run = np.logical_and.reduce([same[..., i : i + length] for i in range(NEIGHBOURS)])
+        out[..., :length] |= run
+        out[..., NEIGHBOURS:] |= run
+    return out
+
+
+def _faces(axis: int) -> Iterator[tuple[slice | int, ...]]:
+    """Yield the indices of the two faces of a volume across an axis."""
+    for index in (0, -1):
+        yield tuple(index if a == axis else slice(None) for a in range(3))

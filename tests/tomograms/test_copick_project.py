@@ -4,7 +4,15 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.tomograms.trees import VOXEL_SIZE, grey, picks_folder, volume_folder, write_config, write_tree
+from tests.tomograms.trees import (
+    VOXEL_SIZE,
+    grey,
+    picks_folder,
+    set_voxel_size,
+    volume_folder,
+    write_config,
+    write_tree,
+)
 from tomograms.dataset import open_dataset, open_recorded
 from tomograms.errors import InputError
 from tomograms.particles import CZII, Particle
@@ -102,9 +110,13 @@ def test_tomogram_types_and_voxel_spacings(root):
         open_dataset(config, voxel_spacing=7.0).tomogram("TS_2")
     spacing = volume_folder(root, "TS_2").parent
     shutil.copytree(spacing, spacing.parent / "VoxelSpacing7.840")
+    set_voxel_size(spacing.parent / "VoxelSpacing7.840" / "denoised.zarr", 7.84)
     with pytest.raises(InputError, match=r"TS_2: expected one voxel spacing or a .*, but got 10.000, 7.840$"):
         open_dataset(config).tomogram("TS_2")
-    assert open_dataset(config, voxel_spacing=7.84).voxel_size("TS_2") == VOXEL_SIZE  # the metadata's, not the folder's
+    assert open_dataset(config, voxel_spacing=7.84).voxel_size("TS_2") == pytest.approx(7.84)
+    set_voxel_size(spacing / "denoised.zarr", 7.84)
+    with pytest.raises(InputError, match=r"TS_2.*10.000 Å within 1 %, but its metadata say 7.84 Å$"):
+        open_dataset(config, voxel_spacing=10.0).voxel_size("TS_2")
 
 
 def test_zarr_format_3(root):

@@ -1,4 +1,7 @@
 import errno
+import io
+import os
+import sys
 
 import pytest
 
@@ -50,3 +53,13 @@ def test_a_mistake_of_ours_keeps_its_traceback(error):
 
 def test_interrupted():
     assert exit_code(raising(KeyboardInterrupt())) == 130
+
+
+def test_ascii_output_and_a_notebooks_backend(monkeypatch):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding="ascii"))
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    assert exit_code(raising(InputError("expected 10 Å"))) == 2
+    sys.stderr.flush()
+    assert raw.getvalue() == b"error: expected 10 ?\n"
+    assert os.environ["MPLBACKEND"] == "agg"

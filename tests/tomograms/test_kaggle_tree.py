@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, picks_folder, volume_folder, write_tree
+from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, picks_folder, set_voxel_size, volume_folder, write_tree
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
 from tomograms.kaggle_tree import SIMULATED
@@ -112,14 +112,27 @@ def test_voxel_spacings(root):
     message = error(open_dataset(root, voxel_spacing=9.0).tomogram, "TS_2")
     assert re.search("TS_2: expected the voxel spacing 9.000, but got 10.000$", message)
     (run / "VoxelSpacing10.000").rename(run / "VoxelSpacing7.840")
+    set_voxel_size(run / "VoxelSpacing7.840" / "denoised.zarr", 7.84)
     assert open_dataset(root).shape("TS_2") == SHAPE
     shutil.copytree(run / "VoxelSpacing7.840", run / "VoxelSpacing13.480")
+    set_voxel_size(run / "VoxelSpacing13.480" / "denoised.zarr", 13.48)
     message = error(open_dataset(root).tomogram, "TS_2")
     assert re.search(r"TS_2: expected one voxel spacing or a choice of one, but got 13.480, 7.840$", message)
     assert open_dataset(root, voxel_spacing=13.48).shape("TS_2") == SHAPE
     shutil.rmtree(run / "VoxelSpacing7.840")
     shutil.rmtree(run / "VoxelSpacing13.480")
-    assert re.search("expected one voxel spacing .*, but got none", error(open_dataset(root).tomogram, "TS_2"))
+    assert re.search("expected one voxel spacing .*, but got no tomogram", error(open_dataset(root).tomogram, "TS_2"))
+
+
+@pytest.mark.parametrize(("size", "right"), [(10.012444, True), (9.93, True), (10.2, False), (5.0, False)])
+def test_voxel_size_and_the_name_of_the_folder_agree(root, size, right):
+    set_voxel_size(volume_folder(root, "TS_2"), size)
+    if right:
+        assert open_dataset(root).voxel_size("TS_2") == pytest.approx(size)
+    else:
+        message = error(open_dataset(root).voxel_size, "TS_2")
+        expected = f"expected the voxel size of its folder, 10.000 Å within 1 %, but its metadata say {size:g} Å"
+        assert message.endswith(f"denoised.zarr: {expected}")
 
 
 def test_a_volume_without_contrast_is_named(root):

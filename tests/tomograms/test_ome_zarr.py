@@ -68,6 +68,12 @@ def test_any_layout_reads_as_zarr_itself_reads_it(shape, chunks, separator, dtyp
     assert np.array_equal(volume, data)
 
 
+def test_nested_chunks_that_do_not_say_so(folder):
+    expected = find(folder).read()
+    edit(folder / "0" / ".zarray", lambda array: array.pop("dimension_separator"))
+    assert np.array_equal(find(folder).read(), expected)
+
+
 def test_the_fingerprint_of_recorded_runs_stays_what_it_was():
     level = {
         "axes": [{"name": name} for name in "zyx"],

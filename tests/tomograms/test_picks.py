@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tomograms.trees import VOXEL_SIZE, picks_folder, write_tree
+from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
 from tomograms.picks import (
     TRUTH_COLUMNS,
@@ -190,3 +192,26 @@ def test_a_programs_picks_are_nobodys_truth_unless_it_is_named():
     assert Choice(user="us").among([*ours, *theirs]) == [*ours, theirs[2]]
     assert Choice(user="us", session="1").among([*ours, *theirs]) == ours
     assert Choice(session="2").among([*ours, *theirs]) == [theirs[2]]
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor", "voxels"),
+    [("angstrom", 1, False), ("Å", 1, False), ("nm", 10, False), ("nanometers", 10, False), ("pixel", 1, True)],
+)
+def test_units(unit, factor, voxels):
+    picks = parse([point()], unit=unit)
+    assert picks.position.tolist() == [[factor, 2 * factor, 3 * factor]] and picks.voxels is voxels
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(InputError, match=r"ribosome.json: expected the unit angstrom, .*, but got 'furlong'"):
+        parse([point()], unit="furlong")
+
+
+def test_picks_in_voxels_come_out_in_angstrom(tmp_path):
+    root = write_tree(tmp_path / "data", {"TS_1": {"ribosome": [(0, 0, 0)]}})
+    file = picks_folder(root, "TS_1") / "ribosome.json"
+    file.write_text(json.dumps({"points": [point(1, 2, 3)], "unit": "voxel"}))
+    assert open_dataset(root).picks("TS_1")[["x", "y", "z"]].to_numpy() == pytest.approx(
+        VOXEL_SIZE * np.array([[1, 2, 3]])
+    )

@@ -61,3 +61,28 @@ def test_large_volumes_are_sampled_regularly():
 def test_a_constant_volume_is_refused(value):
     with pytest.raises(InputError, match="expected a volume with contrast"):
         normalise(np.full((4, 5, 6), value, np.float32))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("filled", [0.1, 0.5])
+@pytest.mark.parametrize("value", [0.0, 1e-5])
+def test_blank_parts_change_nothing_where_there_is_data(axis, filled, value):
+    shape = [30, 30, 30]
+    shape[axis] = 200
+    data = noise(tuple(shape)) * np.float32(7e-6)
+    kept = [slice(None)] * 3
+    kept[axis] = slice(40, 40 + round(200 * filled))
+    volume = np.full(shape, value, np.float32)
+    volume[tuple(kept)] = data[tuple(kept)]
+    result = normalise(volume)
+    np.testing.assert_allclose(result[tuple(kept)], normalise(data[tuple(kept)]), atol=0.05)
+    outside = np.ones(shape, bool)
+    outside[tuple(kept)] = False
+    assert not result[outside].any()
+
+
+def test_few_grey_levels_are_data():
+    levels = np.clip(np.round(noise((40, 40, 40)) * 1.2 + 128), 0, 255).astype(np.float32)
+    result = normalise(levels)
+    assert len(np.unique(result)) == len(np.unique(levels))
+    assert (result == 0).mean() == pytest.approx((levels == np.median(levels)).mean(), abs=0.01)

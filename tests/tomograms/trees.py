@@ -64,3 +64,12 @@ def picks_folder(root: Path, run: str, *, split: str = "train") -> Path:
 def volume_folder(root: Path, run: str, *, split: str = "train") -> Path:
     """Return the folder of a run's denoised volume."""
     return root / split / "static" / "ExperimentRuns" / run / "VoxelSpacing10.000" / "denoised.zarr"
+
+
+def set_voxel_size(volume: Path, size: float) -> None:
+    """Make a stored volume's metadata say another voxel size, Å."""
+    metadata = json.loads((volume / ".zattrs").read_text())
+    for transformation in metadata["multiscales"][0]["datasets"][0]["coordinateTransformations"]:
+        if transformation["type"] == "scale":
+            transformation["scale"] = [size] * 3
+    (volume / ".zattrs").write_text(json.dumps(metadata))

@@ -1,0 +1,25 @@
+"""How many cores this process may use: no more than the machine has, the job was given, and the user said."""
+
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup/cpu.max")
+"""Of containers and batch jobs: microseconds of CPU time and of the period that they are for, or ``max``."""
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use, by affinity (taskset, SLURM) and by its control group (Docker)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = CGROUP.read_text(encoding="ascii").split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):  # no control group, or no limit
+        pass
+    return cores
+
+
+def usable_threads(processes: int = 1) -> int:
+    """Return the threads that each of some processes gets: its share of the cores, and no more than the user set."""
+    share = max(1, usable_cores() // processes)
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(share, int(asked)) if asked.isdigit() and int(asked) else share

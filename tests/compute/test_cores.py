@@ -1,0 +1,30 @@
+import os
+
+import pytest
+
+from compute import cores
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [("max 100000", 8), ("300000 100000", 3), ("50000 100000", 1), ("900000 100000", 8), ("damaged", 8), (None, 8)],
+)
+def test_no_more_cores_than_the_control_group_allows(tmp_path, monkeypatch, content, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(cores, "CGROUP", tmp_path / "cpu.max")
+    if content is not None:
+        (tmp_path / "cpu.max").write_text(content)
+    assert cores.usable_cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(None, 4), ("1", 1), ("3,2", 3), ("64", 4), ("0", 4), ("", 4), ("all", 4)]
+)
+def test_no_more_threads_than_the_user_set(tmp_path, monkeypatch, asked, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(cores, "CGROUP", tmp_path / "none")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert cores.usable_threads(2) == expected
+    assert cores.usable_threads(99) == 1
