@@ -6,14 +6,16 @@ members; rows of other experiments are kept for submissions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ensemble.clustering import FUSED_MEMBER, MEAN_MODEL
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import COLUMNS, in_order, read_candidates, typed, write_candidates
+from tomograms.coordinates import Extent, extent, inside
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tables import read_table, refuse
@@ -43,7 +45,14 @@ def parse_additions(arguments: Iterable[str], taken: Iterable[str]) -> dict[str,
     return files
 
 
-def read_added(path: Path, *, member: str, particles: Sequence[Particle], held_out: Sequence[str]) -> pd.DataFrame:
+def read_added(
+    path: Path,
+    *,
+    member: str,
+    particles: Sequence[Particle],
+    held_out: Sequence[str],
+    extents: Mapping[str, Extent] | None = None,
+) -> pd.DataFrame:
     """Return the candidates of a CSV file, all experiments, checked.
 
     Parameters
@@ -57,6 +66,8 @@ def read_added(path: Path, *, member: str, particles: Sequence[Particle], held_o
         The run's species.
     held_out
         The run's held-out experiments; each must have candidates.
+    extents
+        The volumes of those experiments whose tomograms are at hand.
 
     Raises
     ------
@@ -69,12 +80,43 @@ def read_added(path: Path, *, member: str, particles: Sequence[Particle], held_o
     refuse(path, types, ~types.isin(known), f"a particle_type among {', '.join(known)}")
     places = table[NEEDED[:5]]
     refuse(path, places, places.duplicated(), "each position of a species once")
+    refuse_outside(path, table, particles, extents or {})
     absent = sorted(set(held_out) - set(table["experiment"]))
     if absent:
         raise InputError(
             f"{path}: expected out-of-fold candidates for every held-out run, but got none for {', '.join(absent)}"
         )
     return in_order(typed(table.assign(member=member, model=MEAN_MODEL)[COLUMNS]))
+
+
+def refuse_outside(
+    path: Path, table: pd.DataFrame, particles: Sequence[Particle], extents: Mapping[str, Extent]
+) -> None:
+    """Refuse candidates that lie outside their volume by over half a radius: they are in another unit, or shifted.
+
+    Parameters
+    ----------
+    path
+        Where they come from.
+    table
+        ``experiment, particle_type, x, y, z`` (Å); its index is the line in the file.
+    particles, extents
+        The species, and the volumes that are known.
+
+    Raises
+    ------
+    InputError
+        Naming the first one's line, its position and the volume.
+    """
+    radius = {particle.name: particle.radius for particle in particles}
+    for name, volume in sorted(extents.items()):
+        rows = table[table["experiment"] == name]
+        margin = np.array([[0.5 * radius[species]] for species in rows["particle_type"]], np.float64).reshape(-1, 1)
+        position = rows[["x", "y", "z"]]
+        bad = ~inside(position.to_numpy(), volume.shape, volume.voxel_size, margin=margin)
+        low, high = extent(volume.shape, volume.voxel_size)
+        box = ", ".join(f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True))
+        refuse(path, position, bad, f"x, y, z in Å within the volume of {name} ({box})")
 
 
 def keep_added(run: RunDirectory, member: str, table: pd.DataFrame) -> Path:

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from evaluation.options import DEFAULT_SEED, add_run
+from evaluation.options import DEFAULT_SEED, LARGEST_SEED, add_run
 from tomograms.errors import InputError, run_command
 
 DEFAULT_TRIALS = 100
@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.trials < 1:
         raise InputError(f"--trials: expected at least 1, but got {arguments.trials}")
-    if arguments.seed < 0:
-        raise InputError(f"--seed: expected at least 0, but got {arguments.seed}")
+    if not 0 <= arguments.seed <= LARGEST_SEED:
+        raise InputError(f"--seed: expected a number from 0 to {LARGEST_SEED}, but got {arguments.seed}")
     from ensemble.building import build_ensemble  # after parsing, so that --help is fast
 
     return build_ensemble(arguments)

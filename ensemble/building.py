@@ -10,8 +10,11 @@ from ensemble.records import check_replay, gather, to_record
 from ensemble.report import report
 from ensemble.studies import store
 from ensemble.tuning import Tuning
-from evaluation.run_directory import choose_run
+from evaluation.run_directory import RunDirectory, choose_run
 from tomograms.console import Progress, console
+from tomograms.coordinates import Extent
+from tomograms.dataset import open_recorded
+from tomograms.errors import InputError
 from tomograms.files import write_json
 
 
@@ -19,15 +22,16 @@ def build_ensemble(arguments: argparse.Namespace) -> int:
     """Do what `ensemble.build` was asked for."""
     run = choose_run(arguments.runs, arguments.run)
     files = parse_additions(arguments.add, [*run.members, *BASELINES])
+    extents = known_extents(run) if files else {}
     tables = {
-        name: read_added(path, member=name, particles=run.particles, held_out=run.record.held_out)
+        name: read_added(path, member=name, particles=run.particles, held_out=run.record.held_out, extents=extents)
         for name, path in files.items()
     }
     for name, table in tables.items():
         keep_added(run, name, table)
     candidates = gather(run, tables)
     members = ", ".join([*run.members, *tables])
-    console().print(f"run {run.name}: {members}; {len(run.folds)} folds, {len(candidates)} candidates", markup=False)
+    console().print(f"run {run.name}: {members}; {len(run.folds)} folds, {len(candidates)} candidates")
     tuning = Tuning(arguments.trials, arguments.seed)
     with Progress() as progress:
         task = progress.task("tuning without each fold, then on all", total=len(run.folds) + 1)
@@ -47,7 +51,16 @@ def build_ensemble(arguments: argparse.Namespace) -> int:
     where = store(studies, run, arguments.storage)
     console().print(
         f"written: {run.path / FILE} (replays both scores exactly), studies in {where}\n"
-        f"next: python -m submissions.make --run {run.name}",
-        markup=False,
+        f"next: {run.command('submissions.make')}",
     )
     return 0
+
+
+def known_extents(run: RunDirectory) -> dict[str, Extent]:
+    """Return the extents of all tomograms of the run's data; none where the data are not at hand."""
+    try:
+        dataset = open_recorded(run.record.data)
+    except InputError:
+        return {}
+    names = {*dataset.runs("train"), *dataset.runs("test")}
+    return dataset.extents(name for name in names if dataset.has_tomogram(name))

@@ -51,7 +51,7 @@ def score_table(comparison: Comparison, *, title: str) -> Table:
         paired = ("best member", "") if name == best else (f"{difference.estimate:+.4f}", _range(difference, "+.3f"))
         table.add_row(
             name,
-            f"[bold]{result.score.total:.4f}[/bold]",
+            Text(f"{result.score.total:.4f}", style="bold"),
             _range(interval, ".3f"),
             f"{result.optimum.total:.4f}",
             f"{result.gap:.4f}",
@@ -72,7 +72,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
         total = sum(fusion.weights.values())
         table.add_row(
             name,
-            f"[bold]{result.score.by_type[name]:.3f}[/bold]",
+            Text(f"{result.score.by_type[name]:.3f}", style="bold"),
             f"{alone.score.by_type[name]:.3f}",
             f"{result.average_precision[name]:.3f}",
             f"{alone.average_precision[name]:.3f}",

@@ -1,6 +1,7 @@
 """A cross-validation from beginning to end: the run made or found, its trainings done, its report printed."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +10,21 @@ from compute.cores import usable_cores
 from compute.devices import find_devices, resolve_device
 from evaluation.folds import Fold, load_folds
 from evaluation.jobs import Job
-from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED
+from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, LARGEST_SEED
 from evaluation.run_directory import RunDirectory, create_run, open_run
 from evaluation.run_record import RunRecord, changed_versions, refuse_change
 from evaluation.summary import summarise
 from evaluation.tomogram_types import open_types
 from evaluation.trainings import CPU_PROCESSES, train_all
 from models.initial import PRETRAINED, SCRATCH
+from models.registry import get_member
 from models.settings import check_owners, from_record, resolve_settings, to_record
+from models.weights import check_weights
+from tomograms.appearance import Appearance, appearance
 from tomograms.console import Progress, Task, console
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import InputError
-from tomograms.picks import join_truth
+from tomograms.picks import NEAR, join_truth
 from tomograms.versions import commit, versions
 
 
@@ -57,7 +61,21 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
         if moved != old:
             moved.write(path / "run.json")
         return open_run(path), dataset
-    return create_run(path, record, join_truth([dataset.picks(run) for run in record.held_out])), dataset
+    truth = join_truth([dataset.picks(run) for run in record.held_out])
+    record = replace(record, appearances=look_at(dataset, record.tomograms))
+    return create_run(path, record, truth), dataset
+
+
+def look_at(dataset: Dataset, names: Sequence[str]) -> dict[str, Appearance]:
+    """Read every tomogram once, so that a damaged one is known at the start; return what each looks like."""
+    found = {}
+    with Progress() as progress:
+        task = progress.task("reading tomograms", total=len(names))
+        for done, name in enumerate(names, start=1):
+            found[name] = appearance(dataset.tomogram(name))
+            task.update(done)
+        task.finish()
+    return found
 
 
 def default_name(arguments: argparse.Namespace) -> str:
@@ -83,12 +101,18 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: RunRecord | N
     if arguments.init is not None:
         overrides += [f"{member}.init={_absolute(arguments.init)}" for member in members]
     seeds = tuple(arguments.seeds or (old.seeds if old else (DEFAULT_SEED,)))
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise InputError(f"--seeds: expected distinct numbers from 0, but got {' '.join(map(str, seeds))}")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0 or max(seeds) > LARGEST_SEED:
+        shown = " ".join(map(str, seeds))
+        raise InputError(f"--seeds: expected distinct numbers from 0 to {LARGEST_SEED}, but got {shown}")
+    if not any(particle.weight for particle in dataset.particles):
+        raise InputError(
+            f"{dataset.root}: expected a species with a weight above 0 in the score, but every weight is 0"
+        )
     train = {run for fold in folds for run in fold.train}
     runs = sorted(train.union(*(fold.held_out for fold in folds)))
     types = tuple(arguments.extra_tomo_types or (old.extra_tomogram_types if old else ()))
     data = open_types(dataset, types, train)
+    voxel_size = common_voxel_size(dataset, runs)
     return RunRecord(
         dataset.record(),
         data.fingerprint(runs=runs, train=sorted(train)),
@@ -98,12 +122,33 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: RunRecord | N
         seeds,
         types,
         dataset.simulated,
-        dataset.voxel_size(runs[0]) if runs else None,
+        voxel_size,
         preset,
         tuple(overrides),
         versions(),
         commit(),
     )
+
+
+def common_voxel_size(dataset: Dataset, runs: Sequence[str]) -> float:
+    """Return the voxel size of all runs, Å.
+
+    Raises
+    ------
+    InputError
+        If two differ by more than 1 % and none was asked for.
+    """
+    if dataset.working_voxel_size is not None:
+        return dataset.working_voxel_size
+    first, *others = runs
+    size = dataset.voxel_size(first)
+    for other in others:
+        if abs(dataset.voxel_size(other) / size - 1) > NEAR:
+            raise InputError(
+                f"{dataset.root}: expected tomograms of one voxel size, but {first} has {size:g} Å and {other} "
+                f"{dataset.voxel_size(other):g} Å; --voxel-size brings all of them to one"
+            )
+    return size
 
 
 def jobs_of(run: RunDirectory) -> list[Job]:
@@ -129,6 +174,10 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
         )
     if not left:
         return
+    for member, settings in {job.member: job.settings for job in left}.items():
+        initial = get_member(member).initial(settings)
+        if initial is not None:
+            check_weights(initial)
     devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
     for device in devices:
         resolve_device(device)
@@ -153,7 +202,11 @@ def _open(arguments: argparse.Namespace, old: RunRecord | None) -> Dataset:
     if old is not None:
         root = root or (None if old.data.root is None else Path(old.data.root))
         choice = {"user": old.data.user, "session": old.data.session, "voxel_spacing": old.data.voxel_spacing}
+        choice["working_voxel_size"] = old.data.working_voxel_size
     given = {name: getattr(arguments, name) for name in ("user", "session", "voxel_spacing")}
+    given["working_voxel_size"] = arguments.voxel_size
+    if arguments.voxel_size is not None and not 0 < arguments.voxel_size < math.inf:
+        raise InputError(f"--voxel-size: expected a positive number of Å, but got {arguments.voxel_size:g}")
     return open_dataset(
         root,
         tomogram_type=arguments.tomo_type or (old.data.tomogram_type if old else "denoised"),

@@ -45,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--folds", nargs="+", metavar="RUN", help="only the folds that hold out these runs")
     add_choice(options)
     options.add_argument(
+        "--voxel-size",
+        type=float,
+        metavar="Å",
+        help="bring every tomogram to this voxel size (default: as they are; then all must have the same)",
+    )
+    options.add_argument(
         "--extra-tomo-types",
         nargs="+",
         metavar="TYPE",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from evaluation.options import add_choice
+from evaluation.options import CHOICES, add_choice
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError, run_command
 from tomograms.files import write_text
@@ -113,11 +114,11 @@ def check_section(section: Any, where: str) -> tuple[Fold, ...]:
     ------
     InputError
         If it has another form, has fewer than two folds (thresholds for one fold are fitted on the others), trains on a
-        run that it holds out, or holds a run out twice.
+        run that it holds out, holds a run out twice, or has two folds of one name, which is that of their folder.
     """
     if not isinstance(section, list) or len(section) < 2:
         raise InputError(f"{where}: expected a list of at least two folds, but got {_shown(section)}")
-    folds = []
+    folds: list[Fold] = []
     seen: set[str] = set()
     for number, entry in enumerate(section, start=1):
         fold = _fold(entry, f"{where}: fold {number}")
@@ -127,6 +128,11 @@ def check_section(section: Any, where: str) -> tuple[Fold, ...]:
         again = [run for run in fold.held_out if run in seen]
         if again:
             raise InputError(f"{where}: expected each run to be held out once, but fold {number} repeats {again[0]}")
+        namesake = [place for place, other in enumerate(folds, start=1) if other.name == fold.name]
+        if namesake:
+            raise InputError(
+                f"{where}: expected folds of distinct names, but folds {namesake[0]} and {number} are {fold.name}"
+            )
         seen.update(fold.held_out)
         folds.append(fold)
     return tuple(folds)
@@ -185,7 +191,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         session=arguments.session,
         voxel_spacing=arguments.voxel_spacing,
     )
-    runs = [run for run in dataset.runs("train") if dataset.has_picks(run)]
+    runs: list[str] = []
+    empty: list[str] = []
+    for run in dataset.runs("train"):
+        if dataset.has_picks(run):
+            (runs if dataset.has_tomogram(run) else empty).append(run)
+    if empty:
+        print(f"left out, because they have picks but no tomogram of this type: {', '.join(empty)}")
     if len(runs) < 2:
         found = ", ".join(runs) or "none"
         raise InputError(
@@ -194,9 +206,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     folds = group_folds(runs, arguments.groups)
     write_folds(arguments.out, arguments.data.resolve().stem, folds)
-    print(
-        f"{arguments.out}: {len(folds)} folds of {len(runs)} runs; python -m evaluation.cv --fold-file {arguments.out}"
-    )
+    print(f"{arguments.out}: {len(folds)} folds of {len(runs)} runs")
+    asked = {"--data": arguments.data, "--fold-file": arguments.out}
+    asked |= {f"--{name.replace('_', '-')}": getattr(arguments, name) for name in CHOICES}
+    given = [word for name, value in asked.items() if value is not None for word in (name, str(value))]
+    print(f"next: {shlex.join(['python', '-m', 'evaluation.cv', *given])}")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tomograms.errors import InputError, run_command
 from tomograms.files import read_json
 from tomograms.particles import CZII, Particle, from_copick
 from tomograms.picks import read_truth
+from tomograms.tables import some_of
 
 
 def kaggle_score(solution: pd.DataFrame, submission: pd.DataFrame, particles: Sequence[Particle] = CZII) -> Score:
@@ -53,9 +54,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
 
     particles = CZII if arguments.particles is None else _read_particles(arguments.particles)
-    counts = pool(count(read_truth(arguments.solution), read_truth(arguments.submission), particles))
+    truth, submission = read_truth(arguments.solution), read_truth(arguments.submission)
+    counts = pool(count(truth, submission, particles))
     result = score(counts, particles)
     console().print(class_table(counts, particles, title=str(arguments.submission)))
+    found, expected = (set(table["experiment"]) for table in (submission, truth))
+    if found - expected:
+        known = f"the solution's are {some_of(expected)}"
+        print(f"left out, as the competition does: {some_of(found - expected)}, no tomograms of the solution ({known})")
+    if expected - found:
+        print(f"without a prediction: {some_of(expected - found)}")
     print(f"score: {result.total:.6f}")
 
 

@@ -6,6 +6,13 @@ from pathlib import Path
 DEFAULT_MEMBERS = ("unet", "yolo")
 DEFAULT_SEED = 8620
 """Of trainings and of tuning."""
+LARGEST_SEED = 2**32 - 1
+"""That numpy's older generator takes, which Ultralytics and Optuna seed."""
+
+RUNS = Path("runs")
+"""The folder of all runs, unless another is named."""
+CHOICES = ("tomo_type", "user", "session", "voxel_spacing")
+"""What `add_choice` adds."""
 
 
 def add_run(options: argparse.ArgumentParser, default: str) -> None:
@@ -16,7 +23,7 @@ def add_run(options: argparse.ArgumentParser, default: str) -> None:
 
 def add_runs(options: argparse.ArgumentParser) -> None:
     """Add ``--runs``."""
-    options.add_argument("--runs", type=Path, default=Path("runs"), help="folder of all runs (default: runs)")
+    options.add_argument("--runs", type=Path, default=RUNS, help="folder of all runs (default: runs)")
 
 
 def add_choice(options: argparse.ArgumentParser) -> None:

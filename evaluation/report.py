@@ -52,7 +52,7 @@ def score_table(results: Mapping[str, NestedResult], *, title: str) -> Table:
         interval = score_interval(result)
         table.add_row(
             name,
-            f"[bold]{result.score.total:.4f}[/bold]",
+            Text(f"{result.score.total:.4f}", style="bold"),
             f"{interval.low:.3f} to {interval.high:.3f}",
             f"{result.optimum.total:.4f}",
             f"{result.gap:.4f}",
@@ -104,7 +104,7 @@ def class_table(
         cells += [_threshold(thresholds.get(particle.name))] if thresholds is not None else []
         table.add_row(particle.name, *cells, *map(str, (own.tp, own.fp, own.fn, own.predictions, own.truth)))
     table.add_section()
-    table.add_row("weighted score", "", "", "", f"[bold]{score(counts, particles).total:.3f}[/bold]")
+    table.add_row("weighted score", "", "", "", Text(f"{score(counts, particles).total:.3f}", style="bold"))
     return table
 
 

@@ -4,6 +4,7 @@
 ``cv.json``, and later ``optuna.db``, ``ensemble.json`` and ``submission.csv``.
 """
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.folds import Fold
+from evaluation.options import RUNS
 from evaluation.run_record import RunRecord, read_record
 from postproc.candidates import concatenate, read_candidates
 from tomograms.errors import InputError
@@ -58,6 +60,11 @@ class RunDirectory:
         """The seeds with which each fold and member is trained."""
         return self.record.seeds
 
+    def command(self, *words: str) -> str:
+        """Return a command of this project on this run, as a shell takes it: a module and options."""
+        folder = [] if self.path.parent == RUNS else ["--runs", str(self.path.parent)]
+        return shlex.join(["python", "-m", *words, "--run", self.name, *folder])
+
     def job(self, fold: Fold, member: str, seed: int) -> Path:
         """Return the folder of one training."""
         return self.path / "folds" / fold.name / f"{member}-{seed}"
@@ -85,7 +92,7 @@ class RunDirectory:
                 if not path.exists():
                     raise InputError(
                         f"{path}: no such file; the cross-validation has not finished: "
-                        f"python -m evaluation.cv --run {self.name} goes on with it"
+                        f"{self.command('evaluation.cv')} goes on with it"
                     )
                 tables.append(read_candidates(path))
         return concatenate(tables)

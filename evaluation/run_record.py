@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.folds import Fold
+from tomograms.appearance import Appearance
 from tomograms.dataset import DataRecord
 from tomograms.errors import InputError
 from tomograms.files import read_json, write_json
@@ -40,6 +41,8 @@ class RunRecord:
         What the settings were made of.
     versions, commit
         What the run was begun with.
+    appearances
+        What each tomogram looks like, by name; none in runs of older versions.
     """
 
     data: DataRecord
@@ -55,6 +58,7 @@ class RunRecord:
     overrides: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
+    appearances: Mapping[str, Appearance] = field(default_factory=dict)
 
     @property
     def tomograms(self) -> tuple[str, ...]:
@@ -92,6 +96,7 @@ def read_record(path: Path) -> RunRecord:
         known["data"] = DataRecord(**content["data"])
         known["particles"] = from_records(content["particles"])
         known["folds"] = tuple(Fold.from_record(fold) for fold in content["folds"])
+        known["appearances"] = {name: Appearance(**one) for name, one in known.get("appearances", {}).items()}
         return RunRecord(**known)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: expected what evaluation.cv writes, but got something else ({error!r})") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 from evaluation.counts import METRIC
 from evaluation.report import empty_table
@@ -78,7 +79,7 @@ def total_table(both: Mapping[str, tuple[Entry, Entry]], first: str, second: str
             name,
             f"{one.total:.4f}",
             f"{other.total:.4f}",
-            f"[bold]{interval.estimate:+.4f}[/bold]",
+            Text(f"{interval.estimate:+.4f}", style="bold"),
             f"{interval.low:+.3f} to {interval.high:+.3f}",
             f"{len(one.seeds)} and {len(other.seeds)}",
         )
@@ -115,7 +116,7 @@ def average_table(found: Mapping[str, Entry], members: Sequence[str], names: Seq
         )
         rows.add_row(
             name,
-            f"[bold]{entry.total:.4f}[/bold]",
+            Text(f"{entry.total:.4f}", style="bold"),
             f"{np.std(entry.totals, ddof=1):.4f}" if len(entry.totals) > 1 else "-",
             str(len(entry.totals)),
             f"{np.mean(entry.gaps):.4f}" if entry.gaps else "-",

@@ -45,4 +45,4 @@ def summarise(run: RunDirectory, jobs: Sequence[Job], *, simulated: bool) -> Non
     results = nested_results(run, jobs)
     write_json(run.path / "cv.json", report_to_record(results, simulated=simulated))
     console().print(report(results, simulated=simulated, seconds=stage_seconds(run, jobs)))
-    console().print(f"next: python -m ensemble.build --run {run.name}", markup=False)
+    console().print(f"next: {run.command('ensemble.build')}", soft_wrap=True)

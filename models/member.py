@@ -102,6 +102,15 @@ class Member(Protocol):
             If there is one; the message names it, the rule and the value.
         """
 
+    def initial(self, settings: Any) -> Path | None:
+        """Return the weights file that a training starts from; ``None`` for a start from scratch.
+
+        Raises
+        ------
+        InputError
+            If a path is given and no file is there.
+        """
+
     def fit(self, training: Training, advance: Advance) -> None:
         """Train and leave ``weights.safetensors``, ``history.csv`` and pictures; ``advance`` is told of progress."""
 

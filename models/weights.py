@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -75,6 +76,26 @@ def parse_card(card: Mapping[str, str], member: str, path: Path) -> tuple[dict[s
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: expected the card of a {member} member, but got {error!r}") from None
     return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}, particles
+
+
+def check_weights(path: Path) -> None:
+    """Refuse a file to start from that is no weights file, before hours are spent on what does not need it.
+
+    Raises
+    ------
+    InputError
+        If it is neither a complete safetensors file nor, where it is called ``.pt``, a complete zip file.
+    """
+    with path.open("rb") as file:
+        start = file.read(100).lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise InputError(f"{path}: expected weights, but got a pointer of Git LFS; git lfs pull brings the file itself")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise InputError(f"{path}: expected weights, but got a web page; was the download refused?")
+    if path.suffix != ".pt":
+        read_card(path)
+    elif not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: expected a complete checkpoint of Ultralytics, but got {path.stat().st_size} bytes")
 
 
 @contextmanager

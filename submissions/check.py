@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from submissions.export.submission import read_submission
-from submissions.inputs import extents_of
 from tomograms.dataset import open_dataset
 from tomograms.errors import run_command
 from tomograms.particles import CZII
@@ -28,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         table = read_submission(arguments.file, particles=CZII)
     else:
         dataset = open_dataset(arguments.data)
-        extents = extents_of(dataset, {*dataset.runs("train"), *dataset.runs("test")})
+        names = {*dataset.runs("train"), *dataset.runs("test")}
+        extents = dataset.extents(name for name in names if dataset.has_tomogram(name))
         table = read_submission(arguments.file, particles=dataset.particles, extents=extents)
     print(f"{arguments.file}: valid; {len(table)} particles in {table['experiment'].nunique()} experiments")
 

@@ -1,10 +1,10 @@
 """What the commands of this package work on: a finished run, a data set, and its test tomograms."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.run_directory import RunDirectory, open_run
-from submissions.export.submission import Extent
 from tomograms.dataset import Dataset, open_dataset, open_recorded
 from tomograms.errors import InputError
 
@@ -24,14 +24,12 @@ def find_run(runs: Path, name: str | None) -> RunDirectory:
         return open_run(built[-1].parent)
     run = open_run(runs / name)
     if not (run.path / "ensemble.json").exists():
-        raise InputError(
-            f"{run.path / 'ensemble.json'}: no such file; build it: python -m ensemble.build --run {run.name}"
-        )
+        raise InputError(f"{run.path / 'ensemble.json'}: no such file; build it: {run.command('ensemble.build')}")
     return run
 
 
 def open_data(run: RunDirectory, path: Path | None) -> Dataset:
-    """Return the data set at ``path``, read as the run's own was; without a path the run's own.
+    """Return the data set at ``path``, read as the run's own was and in its voxel size; without a path the run's own.
 
     Raises
     ------
@@ -48,7 +46,19 @@ def open_data(run: RunDirectory, path: Path | None) -> Dataset:
         raise InputError(
             f"{dataset.root}: expected the species of run {run.name} ({', '.join(wanted)}), but got {', '.join(names)}"
         )
-    return dataset
+    return replace(dataset, working_voxel_size=run.record.voxel_size)
+
+
+def resampled(dataset: Dataset, names: Iterable[str]) -> dict[float, list[str]]:
+    """Return the tomograms that are brought to another voxel size, by their own one in Å."""
+    found: dict[float, list[str]] = {}
+    for name in names:
+        try:
+            if dataset.factor(name) != 1:
+                found.setdefault(round(dataset.voxel_size(name), 3), []).append(name)
+        except InputError:  # told where it is predicted
+            continue
+    return found
 
 
 def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -73,11 +83,6 @@ def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | 
     if not names:
         raise InputError(f"{dataset.root}: expected test tomograms, but found none; choose some with --tomograms")
     return tuple(sorted(names))
-
-
-def extents_of(dataset: Dataset, names: Iterable[str]) -> dict[str, Extent]:
-    """Return the volumes' extents without reading them."""
-    return {name: Extent(v.shape, v.voxel_size) for name in names for v in [dataset.source.volume(name)]}
 
 
 def trained_on(run: RunDirectory, names: Iterable[str]) -> list[str]:

@@ -19,12 +19,14 @@ INTERVAL = 15.0
 def console() -> Console:
     """Return the console of this process; outside a terminal it is wide enough for the report's tables.
 
+    Brackets are printed as they stand: they occur in names.
+
     A notebook asks for colours (``FORCE_COLOR``), which rich takes for a terminal: hours of moving bars would end up in
     the notebook's file.
     """
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, width=140, force_terminal=False)
+        return Console(highlight=False, markup=False)
+    return Console(highlight=False, markup=False, width=140, force_terminal=False)
 
 
 def duration(seconds: float) -> str:
@@ -76,7 +78,7 @@ class Task:
 
     def _say(self, text: str) -> None:
         self._said = self._progress.clock()
-        console().print(f"{self.name}: {text}", markup=False, soft_wrap=True)
+        console().print(f"{self.name}: {text}", soft_wrap=True)
 
 
 class Progress:

@@ -4,10 +4,20 @@ Convention: arrays are indexed ``(z, y, x)``; the *centre* of voxel ``(0, 0, 0)`
 ``index * voxel_size`` and an index may be fractional. Tables and files hold ``x, y, z`` in Å.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 AXES = ("z", "y", "x")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """A volume's ``shape`` (z, y, x) in voxels and its ``voxel_size`` in Å."""
+
+    shape: tuple[int, ...]
+    voxel_size: float
 
 
 def to_angstrom(
@@ -31,7 +41,7 @@ def inside(
     shape: tuple[int, ...],  # (z, y, x)
     voxel_size: float,
     *,
-    margin: float = 0.0,
+    margin: float | NDArray[np.float64] = 0.0,  # or (n, 1)
 ) -> NDArray[np.bool_]:  # (n,)
     """Return which positions lie in the volume, or at most ``margin`` Å outside it; see `extent`."""
     low, high = extent(shape, voxel_size)

@@ -7,12 +7,15 @@ from typing import Any
 
 import copick
 
-from tomograms.errors import InputError
+from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import read_json
 from tomograms.ome_zarr import find_volume
 from tomograms.particles import Particle, from_copick
 from tomograms.picks import Choice, PickSet, check_spacing, parse_pick_set
 from tomograms.volume import Volume
+
+PATTERN = frozenset("*?[]")
+"""Copick looks for files with patterns, in which these mean others than themselves."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class CopickProject:
         tomograms = spacings[name].get_tomograms(self.choice.tomogram_type)
         if len(tomograms) != 1:
             types = ", ".join(sorted(tomogram.tomo_type for tomogram in spacings[name].tomograms)) or "none"
-            raise InputError(
+            raise NoTomogramError(
                 f"{where}: voxel spacing {name}: no tomogram type {self.choice.tomogram_type}; there are {types}"
             )
         tomogram = tomograms[0]
@@ -95,8 +98,8 @@ class CopickProject:
         # Listed here, because copick fails on a file that is named {object}.json, as Kaggle's are.
         sets = []
         for files, folder in places:
-            programs = {Path(path).stem for path in files.glob(f"{folder}/Provenance/*.json")}
-            paths = sorted(path for path in files.glob(f"{folder}/Picks/*.json") if not Path(path).name.startswith("."))
+            programs = {Path(path).stem for path in _json_files(files, f"{folder}/Provenance")}
+            paths = _json_files(files, f"{folder}/Picks")
             sets += [parse_pick_set(files.cat_file(path), path, programs=programs) for path in paths]
         return self.choice.among(s for s in sets if s.particle_type not in self.ignored)
 
@@ -112,23 +115,36 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
     Raises
     ------
     InputError
-        If the file is not a copick config, or a folder that it names is missing.
+        If the file is not a copick config, a folder that it names is missing, or a store cannot be reached.
     """
     content = read_json(path)
     objects = content.get("pickable_objects") if isinstance(content, dict) else None
     if not isinstance(objects, list) or "overlay_root" not in content:
         raise InputError(f"{path}: expected a copick config with pickable_objects and overlay_root, but got none")
-    kind = content.get("config_type", "filesystem")
-    if kind != "filesystem":
-        raise InputError(f"{path}: expected config_type filesystem, but got {kind}")
+    roots = {name: str(content[name]) for name in ("static_root", "overlay_root") if name in content}
+    for name, root in roots.items():
+        if set(root) & PATTERN:
+            raise InputError(f"{path}: expected a {name} without * ? [ ], copick's wildcards, but got {root}")
     particles = from_copick(objects, path)
     ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
     try:
         project = copick.from_file(str(path))
         names = [run.name for run in project.runs]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: expected a copick config that copick can open, but it says: {reason}") from None
+    except Exception as error:  # each kind of store has errors of its own
+        reason = " ".join(str(error).split())[:300]
+        where = ", ".join(roots.values())
+        raise InputError(
+            f"{path}: expected a copick config that copick can open, but it says of {where}: {reason}"
+        ) from None
     if not names:
         raise InputError(f"{path}: expected at least one run, but the project has none")
     return CopickProject(path, particles, ignored, project, choice)
+
+
+def _json_files(files: Any, folder: str) -> list[str]:
+    """Return the sorted paths of a folder's JSON files; none of a folder that is not there."""
+    try:
+        paths = files.ls(folder, detail=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(path for path in paths if Path(path).suffix == ".json" and not Path(path).name.startswith("."))

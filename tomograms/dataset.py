@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 
 from tomograms import phantom
-from tomograms.coordinates import extent, inside
-from tomograms.errors import InputError
+from tomograms.coordinates import Extent, extent, inside
+from tomograms.errors import InputError, NoTomogramError
 from tomograms.particles import Particle, by_name
-from tomograms.picks import Choice, PickSet, join_truth, make_truth
+from tomograms.picks import NEAR, Choice, PickSet, join_truth, make_truth
+from tomograms.resampling import resample
 from tomograms.tomogram import Tomogram, normalise
 from tomograms.volume import Volume
+
+FINEST = 4
+"""How many times smaller voxels may be made at most: what a coarse tomogram does not show, no grid brings back."""
 
 
 class Source(Protocol):
@@ -53,6 +57,8 @@ class DataRecord:
         Its folder or config, an absolute path; ``None`` for the phantom, which each machine makes for itself.
     tomogram_type, user, session, voxel_spacing
         See `tomograms.picks.Choice`.
+    working_voxel_size
+        See `Dataset`.
     """
 
     root: str | None
@@ -60,6 +66,7 @@ class DataRecord:
     user: str | None
     session: str | None
     voxel_spacing: float | None
+    working_voxel_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,14 @@ class Dataset:
         Which of several tomograms and pick sets.
     builtin
         Whether it is the phantom, which each machine makes for itself.
+    working_voxel_size
+        Å that tomograms are brought to when they are read; ``None`` leaves each as it is. Positions in Å stay the same.
     """
 
     source: Source
     choice: Choice
     builtin: bool
+    working_voxel_size: float | None = None
 
     @property
     def root(self) -> Path:
@@ -97,7 +107,11 @@ class Dataset:
 
     def record(self) -> DataRecord:
         """Return how to open it again; see `open_recorded`."""
-        return DataRecord(None if self.builtin else str(self.root.resolve()), **asdict(self.choice))
+        return DataRecord(
+            None if self.builtin else str(self.root.resolve()),
+            **asdict(self.choice),
+            working_voxel_size=self.working_voxel_size,
+        )
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
@@ -108,23 +122,58 @@ class Dataset:
         return self.source.volume(run).shape
 
     def voxel_size(self, run: str) -> float:
-        """Return a volume's voxel size in Å without reading it."""
+        """Return a volume's own voxel size in Å without reading it."""
         return self.source.volume(run).voxel_size
 
-    def tomogram(self, run: str) -> Tomogram:
-        """Read a run's tomogram, normalised.
+    def extents(self, names: Iterable[str]) -> dict[str, Extent]:
+        """Return the extents of tomograms without reading them."""
+        return {name: Extent(v.shape, v.voxel_size) for name in names for v in [self.source.volume(name)]}
+
+    def factor(self, run: str) -> float:
+        """Return by how much a tomogram's voxels grow on reading; 1 if its own voxel size is near the working one.
 
         Raises
         ------
         InputError
-            If a chunk is missing or damaged, a voxel is not finite, or the volume has no contrast.
+            If they would have to be made smaller by more than `FINEST`.
+        """
+        volume = self.source.volume(run)
+        factor = 1.0 if self.working_voxel_size is None else self.working_voxel_size / volume.voxel_size
+        if factor < 1 / FINEST:
+            raise InputError(
+                f"{volume.source}: expected a voxel size of at most {FINEST} times {self.working_voxel_size:g} Å, that "
+                f"of the run, but got {volume.voxel_size:g} Å"
+            )
+        return 1.0 if abs(factor - 1) < NEAR else factor
+
+    def tomogram(self, run: str) -> Tomogram:
+        """Read a run's tomogram, normalised, in the working voxel size.
+
+        Raises
+        ------
+        InputError
+            If a chunk is missing or damaged, a voxel is not finite, the volume has no contrast, or its voxels are far
+            too large.
         """
         stored = self.source.volume(run)
+        factor = self.factor(run)
         volume = stored.read()
         try:
-            return Tomogram(run, normalise(volume, out=volume), stored.voxel_size)
+            volume = normalise(volume, out=volume)
+            if factor != 1:
+                volume = resample(volume, factor)
+                volume = normalise(volume, out=volume)  # with less noise than before
+            return Tomogram(run, volume, stored.voxel_size * factor)
         except InputError as error:
             raise InputError(f"{stored.source}: {error}") from None
+
+    def has_tomogram(self, run: str) -> bool:
+        """Return whether a run has a tomogram of the type and voxel spacing that were chosen; it may be damaged."""
+        try:
+            self.source.volume(run)
+        except NoTomogramError:
+            return False
+        return True
 
     def has_picks(self, run: str) -> bool:
         """Return whether there are picks in a run, which includes a file of picks without points."""
@@ -179,6 +228,7 @@ def open_dataset(
     user: str | None = None,
     session: str | None = None,
     voxel_spacing: float | None = None,
+    working_voxel_size: float | None = None,
 ) -> Dataset:
     """Open a data set.
 
@@ -193,6 +243,8 @@ def open_dataset(
         Which picks, where there are several sets of them.
     voxel_spacing
         Å as in the folders' names, where there are several.
+    working_voxel_size
+        See `Dataset`.
 
     Raises
     ------
@@ -214,7 +266,7 @@ def open_dataset(
         from tomograms.copick_project import open_project
 
         source = open_project(path, choice)
-    dataset = Dataset(source, choice, builtin)
+    dataset = Dataset(source, choice, builtin, working_voxel_size)
     if (user or session) and not any(dataset.has_picks(run) for run in dataset.runs("train")):
         raise InputError(f"{path}: expected picks of user {user or 'any'}, session {session or 'any'}, but found none")
     return dataset

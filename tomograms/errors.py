@@ -14,6 +14,10 @@ class InputError(ValueError):
     """
 
 
+class NoTomogramError(InputError):
+    """A run has no tomogram of the type and voxel spacing that were asked for."""
+
+
 def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> None:
     """Run a command's ``main`` and exit with its code.
 

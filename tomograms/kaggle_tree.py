@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tomograms.errors import InputError
+from tomograms.errors import InputError, NoTomogramError
 from tomograms.ome_zarr import find_volume, open_store, write_volume
 from tomograms.particles import CZII
 from tomograms.picks import Choice, PickSet, check_spacing, parse_pick_set, write_pick_set
@@ -67,7 +67,7 @@ class KaggleTree:
         path = folder / (PREFIX + spacing) / f"{self.choice.tomogram_type}.zarr"
         if not path.is_dir():
             types = sorted(f.stem for f in path.parent.glob("*.zarr"))
-            raise InputError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
+            raise NoTomogramError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
         return check_spacing(find_volume(open_store(path), str(path)), spacing)
 
     def pick_sets(self, run: str) -> list[PickSet]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from tomograms.errors import InputError
+from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import parse_json, replacing, write_json
 from tomograms.tables import read_table, typed
 from tomograms.volume import Volume
@@ -144,7 +144,8 @@ class Choice:
         if len(names) != 1:
             rule = f"the voxel spacing {asked}" if asked else "one voxel spacing or a choice of one"
             missing = "no tomogram" if not found else ", ".join(sorted(found))
-            raise InputError(f"{source}: expected {rule}, but got {missing}")
+            kind = InputError if found else NoTomogramError
+            raise kind(f"{source}: expected {rule}, but got {missing}")
         return names[0]
 
 

@@ -1,7 +1,7 @@
 """Tables: their columns' types, and CSV files, of which every complaint names the line."""
 
 import csv
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +106,10 @@ def refuse(path: Path, values: pd.Series | pd.DataFrame, bad: ArrayLike, rule: s
         got = values.iloc[rows[:1]].to_numpy().tolist()[0]
         more = f" (and {len(rows) - 1} more such lines)" if len(rows) > 1 else ""
         raise InputError(f"{path}: line {values.index[rows[0]]}: expected {rule}, but got {got!r}{more}")
+
+
+def some_of(names: Iterable[str], at_most: int = 8) -> str:
+    """Return the names, or the first few and how many there are."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:at_most])
+    return shown if len(ordered) <= at_most else f"{shown}, ... ({len(ordered)} in all)"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from compute.devices import resolve_device
 from models.member import Advance, Learner, Training
+from models.training.transfer import initial_weights
 from models.unet.network import build_network
 from models.unet.prediction import UNetPredictor
-from models.unet.settings import PRESETS, UNetSettings, check_settings
+from models.unet.settings import IDENTITY, PRESETS, UNetSettings, check_settings
 from models.weights import fill, load_weights, parse_card
 from tomograms.particles import Particle
 
@@ -21,6 +22,10 @@ class UNetMember:
     def check(self, settings: UNetSettings) -> None:
         """See `models.member.Member.check`."""
         check_settings(settings)
+
+    def initial(self, settings: UNetSettings) -> Path | None:
+        """See `models.member.Member.initial`."""
+        return initial_weights(self.name, settings, IDENTITY)
 
     def fit(self, training: Training, advance: Advance) -> None:
         """See `models.member.Member.fit`; a training that was cut off goes on from its last checkpoint."""

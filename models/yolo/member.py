@@ -8,7 +8,7 @@ import numpy as np
 from compute.devices import resolve_device
 from models.member import Advance, Learner, Training
 from models.weights import fill, load_weights, parse_card
-from models.yolo.network import build_network
+from models.yolo.network import build_network, find_weights
 from models.yolo.prediction import YoloPredictor
 from models.yolo.settings import PRESETS, YoloSettings, check_settings
 from tomograms.particles import Particle
@@ -23,6 +23,10 @@ class YoloMember:
     def check(self, settings: YoloSettings) -> None:
         """See `models.member.Member.check`."""
         check_settings(settings)
+
+    def initial(self, settings: YoloSettings) -> Path | None:
+        """See `models.member.Member.initial`."""
+        return find_weights(settings)
 
     def fit(self, training: Training, advance: Advance) -> None:
         """See `models.member.Member.fit`; a training that was cut off starts over."""

@@ -7,30 +7,22 @@ volume; one line ends with one newline.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from postproc.candidates import in_order
+from tomograms.coordinates import Extent as Extent
 from tomograms.coordinates import extent, inside
 from tomograms.files import replacing
 from tomograms.particles import Particle
 from tomograms.picks import TRUTH_COLUMNS
-from tomograms.tables import read_table, refuse
+from tomograms.tables import read_table, refuse, some_of
 
 SUBMISSION_COLUMNS = ["id", *TRUTH_COLUMNS]
 DECIMALS = 3
 """Decimals of a written position: 0.001 Å is a ten-thousandth of a voxel."""
-
-
-@dataclass(frozen=True)
-class Extent:
-    """A volume's ``shape`` (z, y, x) in voxels and its ``voxel_size`` in Å."""
-
-    shape: tuple[int, ...]
-    voxel_size: float
 
 
 def clip(candidates: pd.DataFrame, extents: Mapping[str, Extent]) -> pd.DataFrame:
@@ -92,7 +84,7 @@ def read_submission(
     refuse(path, table["particle_type"], ~table["particle_type"].isin(names), f"one of the species {names}")
     if extents is not None:
         known = table["experiment"].isin(list(extents))
-        refuse(path, table["experiment"], ~known, f"one of the experiments {_some(extents)}")
+        refuse(path, table["experiment"], ~known, f"one of the experiments {some_of(extents)}")
         position = table[["x", "y", "z"]]
         outside = pd.Series(False, index=table.index)
         for experiment, rows in position.groupby(table["experiment"]):
@@ -100,10 +92,3 @@ def read_submission(
             outside[rows.index] = ~inside(rows.to_numpy(), volume.shape, volume.voxel_size)
         refuse(path, position, outside, "a position (x, y, z) inside the volume")
     return table.assign(id=ids).reset_index(drop=True)
-
-
-def _some(names: Iterable[str], at_most: int = 8) -> str:
-    """Return the names, or the first few and how many there are."""
-    ordered = sorted(names)
-    shown = ", ".join(ordered[:at_most])
-    return shown if len(ordered) <= at_most else f"{shown}, ... ({len(ordered)} in all)"

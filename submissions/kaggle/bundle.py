@@ -120,8 +120,8 @@ def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final
     files += [added_path(run, member) for member in others]
     for file in files:
         if not file.exists():
-            command = "submissions.make --final all" if final == ALL else "evaluation.cv"
-            raise InputError(f"{file}: no such file; python -m {command} --run {run.name} makes it")
+            words = ("submissions.make", "--final", "all") if final == ALL else ("evaluation.cv",)
+            raise InputError(f"{file}: no such file; {run.command(*words)} makes it")
         with replacing(folder / file.relative_to(run.path)) as temporary:
             shutil.copyfile(file, temporary)
 

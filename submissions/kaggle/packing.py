@@ -9,7 +9,7 @@ from pathlib import Path
 from evaluation.metric import kaggle_score
 from evaluation.run_directory import RunDirectory
 from submissions.export.submission import read_submission
-from submissions.inputs import extents_of, find_run, open_data, trained_on
+from submissions.inputs import find_run, open_data, trained_on
 from submissions.kaggle.bundle import Order, write_bundle
 from submissions.kaggle.packages import KAGGLE_IMAGE, read_image
 from submissions.kaggle.rehearsal import lay_out, make_environment, run_notebook
@@ -45,12 +45,11 @@ def pack(arguments: argparse.Namespace) -> None:
     console().print(
         f"{folder}: {size:.1f} MB; members {', '.join(record['members'])}; "
         f"wheels {', '.join([record['wheel'], *(f'{n}=={v}' for n, v in record['packed'].items())])}",
-        markup=False,
         soft_wrap=True,
     )
     if arguments.rehearse:
         rehearse(folder, run, open_data(run, arguments.data), hidden=record["packed"])
-    console().print(UPLOAD.format(folder=folder), markup=False, soft_wrap=True)
+    console().print(UPLOAD.format(folder=folder), soft_wrap=True)
 
 
 def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Sequence[str]) -> None:
@@ -78,13 +77,13 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
         place = Path(temporary)
         lay_out(folder, dataset.root, place / "input")
         python = make_environment(place / "environment", without=hidden)
-        console().print(f"rehearsal on {len(names)} tomograms, output in {log}", markup=False, soft_wrap=True)
+        console().print(f"rehearsal on {len(names)} tomograms, output in {log}", soft_wrap=True)
         code = run_notebook(folder / "submit.ipynb", python, inputs=place / "input", working=place / "working", log=log)
         if code:
             last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
             raise InputError(f"{log}: the notebook ended with code {code}: {last[:300]}")
         made = place / "working" / "submission.csv"
-        extents = extents_of(dataset, names)
+        extents = dataset.extents(names)
         table = read_submission(made, particles=run.particles, extents=extents)
         text = made.read_bytes()
     console().print(f"rehearsal: {len(table)} particles in {table['experiment'].nunique()} tomograms, checked")
@@ -98,7 +97,7 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
     if not before.exists() or dataset.record() != run.record.data:
         return
     if before.read_bytes() == text:
-        console().print(f"rehearsal: the same submission as {before}, byte by byte", markup=False, soft_wrap=True)
+        console().print(f"rehearsal: the same submission as {before}, byte by byte", soft_wrap=True)
         return
     earlier = kaggle_score(
         truth, read_submission(before, particles=run.particles, extents=extents), run.particles
@@ -108,4 +107,4 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
             f"{log}: the rehearsal's submission scores {score:.6f}, but {before} scores {earlier:.6f}; was it made "
             "with the same ensemble, and did the time budget drop anything?"
         )
-    console().print(f"rehearsal: {before} differs in places; it scores {earlier:.6f}", markup=False, soft_wrap=True)
+    console().print(f"rehearsal: {before} differs in places; it scores {earlier:.6f}", soft_wrap=True)

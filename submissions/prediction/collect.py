@@ -12,7 +12,6 @@ import pandas as pd
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import empty_candidates
 from submissions.export.submission import clip, write_submission
-from submissions.inputs import extents_of
 from submissions.prediction.budget import Budget, Plan
 from submissions.prediction.fusion import Fusion
 from submissions.prediction.inference import Failure, Inference, Prediction, in_a_line
@@ -94,6 +93,8 @@ def collect(
             inference, names, budget=budget, devices=devices, advance=advance, changed=changed
         ):
             failures = [*prediction.failures, *_add(collected, prediction, inference, fusion, judged)]
+            if prediction.remark:
+                say(f"{prediction.experiment} is unlike the tomograms of the run: {prediction.remark}")
             for failure in failures:
                 say(f"failed: {failure}")
             collected.failures += failures
@@ -113,7 +114,7 @@ def _add(
         return []
     try:
         fused = fusion.fused(prediction)
-        kept = clip(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(inference.dataset, [name]))
+        kept = clip(apply_thresholds(fused, fusion.ensemble.thresholds), inference.dataset.extents([name]))
         if name in judged:
             collected.fused[name] = fused
     except Exception as error:  # one tomogram's odd candidates are no reason to lose the others

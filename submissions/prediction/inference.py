@@ -19,6 +19,7 @@ from submissions.prediction.averaging import load_models, predict_member
 from submissions.prediction.budget import Plan
 from submissions.prediction.final import FOLDS, model_folders
 from submissions.prediction.store import Store, Stored, prediction_key, weights_key
+from tomograms.appearance import appearance, unlike
 from tomograms.dataset import Dataset
 from tomograms.tomogram import Tomogram
 
@@ -71,6 +72,11 @@ class Prediction:
     def members(self) -> tuple[str, ...]:
         """The members that worked."""
         return tuple(sorted(self.stored))
+
+    @property
+    def remark(self) -> str:
+        """What sets the tomogram apart from those that the run was trained on, in words."""
+        return max((stored.remark for stored in self.stored.values()), default="")
 
     @property
     def candidates(self) -> pd.DataFrame:
@@ -177,6 +183,7 @@ class Inference:
             if not missing:
                 return Prediction(experiment, kept)
             tomogram = self.dataset.tomogram(experiment)
+            remark = unlike(appearance(tomogram), list(self.run.record.appearances.values()))
         except Exception as error:  # whatever is wrong with this tomogram, the others may be right
             return failed(experiment, in_a_line(error))
         for member in missing:
@@ -188,7 +195,7 @@ class Inference:
             except Exception as error:  # a member that fails on one tomogram may work on the others
                 failures.append(Failure(experiment, member, in_a_line(error)))
             else:
-                kept[member] = Stored(candidates, views, self._full[member], time.perf_counter() - loaded)
+                kept[member] = Stored(candidates, views, self._full[member], time.perf_counter() - loaded, remark)
                 self.store.write(experiment, member, keys[member], kept[member])
             spent += time.perf_counter() - begin
         return Prediction(experiment, kept, tuple(failures), time.perf_counter() - start - spent)

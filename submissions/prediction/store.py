@@ -29,12 +29,15 @@ class Stored:
         How many test-time views were averaged, of how many.
     seconds
         What the prediction took.
+    remark
+        What sets the tomogram apart from those that the run was trained on, in words.
     """
 
     candidates: pd.DataFrame
     views: int
     full: int
     seconds: float
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,9 @@ class Store:
             record = read_json(card)
             if record["key"] != key:
                 return None
-            return Stored(read_candidates(table), record["views"], record["full"], record["seconds"])
+            return Stored(
+                read_candidates(table), record["views"], record["full"], record["seconds"], record.get("remark", "")
+            )
         except (InputError, KeyError, TypeError):
             return None
 
@@ -59,7 +64,7 @@ class Store:
         table, card = self._files(experiment, member)
         card.unlink(missing_ok=True)
         write_candidates(table, stored.candidates)
-        record = {name: getattr(stored, name) for name in ("views", "full", "seconds")}
+        record = {name: getattr(stored, name) for name in ("views", "full", "seconds", "remark")}
         write_json(card, {"key": dict(key), **record})
 
     def _files(self, experiment: str, member: str) -> tuple[Path, Path]:

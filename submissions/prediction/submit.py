@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compute.devices import find_devices
+from ensemble.add import added_path, refuse_outside
 from postproc.candidates import concatenate
 from submissions.export.submission import read_submission
-from submissions.inputs import extents_of, find_run, names_to_predict, open_data, trained_on
+from submissions.inputs import find_run, names_to_predict, open_data, resampled, trained_on
 from submissions.prediction.budget import Budget, ladder, parse_duration
 from submissions.prediction.collect import Collected, collect
 from submissions.prediction.final import FOLDS, MEANING, train_final, untrained
@@ -46,6 +47,11 @@ def submit(arguments: argparse.Namespace) -> int:
     folder = arguments.out or run.path
     path = folder / "submission.csv"
     say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
+    for member, table in fusion.added.groupby("member"):
+        present = dataset.extents(name for name in names if dataset.has_tomogram(name))
+        refuse_outside(added_path(run, str(member)), table, run.particles, present)
+    for size, few in resampled(dataset, names).items():
+        say(f"voxel size {size:g} Å is brought to that of the run, {dataset.working_voxel_size:g} Å: {', '.join(few)}")
     devices = find_devices(arguments.device)
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
@@ -61,7 +67,7 @@ def submit(arguments: argparse.Namespace) -> int:
     collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
     if not collected.picks:
         raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
-    extents = extents_of(dataset, sorted(collected.picks))
+    extents = dataset.extents(sorted(collected.picks))
     table = read_submission(path, particles=run.particles, extents=extents)
     if arguments.out is None:
         with replacing(LATEST) as temporary:
@@ -82,7 +88,7 @@ def submit(arguments: argparse.Namespace) -> int:
 
 def say(line: str) -> None:
     """Print a line as it is."""
-    console().print(line, markup=False, soft_wrap=True)
+    console().print(line, soft_wrap=True)
 
 
 def finish_training(inference: Inference) -> None:

@@ -37,7 +37,7 @@ def draw_pictures(arguments: argparse.Namespace) -> None:
     for name in names:
         tables = tables_of(name, held_out, layers, inference)
         if tables is None:
-            console().print(f"{name}: not predicted yet: python -m submissions.make --run {run.name}", soft_wrap=True)
+            console().print(f"{name}: not predicted yet: {run.command('submissions.make')}", soft_wrap=True)
             continue
         truth = truth_of(dataset, name)
         if arguments.species:
@@ -48,7 +48,7 @@ def draw_pictures(arguments: argparse.Namespace) -> None:
         note += ", simulated" if dataset.simulated else ""
         path = folder / f"{name}.png"
         write_panels(path, dataset.tomogram(name), marks, particles=particles, slices=arguments.slices, note=note)
-        console().print(str(path), markup=False, soft_wrap=True)
+        console().print(str(path), soft_wrap=True)
 
 
 def tables_of(

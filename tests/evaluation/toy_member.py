@@ -28,6 +28,9 @@ class ToyMember:
     def check(self, settings):
         check_rules("toy", settings, [("steps", settings.steps > 0, "a value above 0")])
 
+    def initial(self, settings):
+        return None
+
     def fit(self, training, advance):
         picks, settings, directory = training.picks, training.settings, training.directory
         type(self).fits.append(f"{directory.parent.name}/{directory.name}")

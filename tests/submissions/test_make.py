@@ -15,7 +15,7 @@ from evaluation.metric import kaggle_score
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
 from submissions.export.submission import SUBMISSION_COLUMNS, clip, read_submission
-from submissions.inputs import extents_of, find_run, names_to_predict, trained_on
+from submissions.inputs import find_run, names_to_predict, trained_on
 from submissions.make import main
 from submissions.prediction.budget import Plan
 from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, restrict
@@ -38,7 +38,7 @@ def make(*arguments):
 
 
 def submission(project):
-    extents = extents_of(project.dataset, TEST)
+    extents = project.dataset.extents(TEST)
     return read_submission(project.root / RUN / "submission.csv", particles=project.run.particles, extents=extents)
 
 
@@ -66,7 +66,7 @@ def test_the_table_is_that_of_the_ensemble_loaded_again(predicted):
     fusion = load_fusion(run, TEST)
     inference = Inference(run, dataset, Store(run.path / "test"), MEMBERS, "cpu")
     fused = concatenate([fusion.fused(inference.predict(name, Plan(MEMBERS))) for name in TEST])
-    expected = clip(apply_thresholds(fused, fusion.ensemble.thresholds), extents_of(dataset, TEST))
+    expected = clip(apply_thresholds(fused, fusion.ensemble.thresholds), dataset.extents(TEST))
     assert submission(project).drop(columns="id").equals(expected[SUBMISSION_COLUMNS[1:]])
 
 
