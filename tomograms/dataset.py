@@ -19,7 +19,7 @@ from tomograms.volume import Volume
 
 
 class Source(Protocol):
-    """Where a data set lies and how it is laid out: a Kaggle tree or a copick project."""
+    """Where a data set lies and how it is laid out: a Kaggle tree, a copick project or a folder of MRC files."""
 
     @property
     def root(self) -> Path:
@@ -32,6 +32,10 @@ class Source(Protocol):
     @property
     def simulated(self) -> bool:
         """Whether its tomograms were simulated by this project."""
+
+    @property
+    def has_test_folder(self) -> bool:
+        """Whether a folder tells which runs are to be predicted; otherwise they are those without picks."""
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
@@ -185,14 +189,14 @@ def open_dataset(
     Parameters
     ----------
     path
-        The root folder of a Kaggle tree, or a copick config (a JSON file), or ``None`` for the built-in phantom, which
-        is made once.
+        The root folder of a Kaggle tree, a copick config (a JSON file), a folder of MRC files, or ``None`` for the
+        built-in phantom, which is made once.
     tomogram_type
-        ``denoised``, ``wbp``, ...
+        ``denoised``, ``wbp``, ...; a folder of MRC files has none.
     user, session
         Which picks, where there are several sets of them.
     voxel_spacing
-        Å as in the folders' names, where there are several.
+        Å as in the folders' names, where there are several; of MRC files the voxel size, where headers have none.
 
     Raises
     ------
@@ -204,12 +208,10 @@ def open_dataset(
     if path is None:
         path = phantom.phantom_root()
     if not path.exists():
-        raise InputError(f"{path}: no such data; expected a folder in Kaggle's layout or a copick config")
+        raise InputError(f"{path}: no such data; expected a Kaggle tree, a copick config or a folder of MRC files")
     source: Source
     if path.is_dir():
-        from tomograms.kaggle_tree import KaggleTree
-
-        source = KaggleTree(path, choice)
+        source = _open_folder(path, choice)
     else:
         from tomograms.copick_project import open_project
 
@@ -231,6 +233,21 @@ def open_recorded(record: DataRecord) -> Dataset:
     options = asdict(record)
     root = options.pop("root")
     return open_dataset(None if root is None else Path(root), **options)
+
+
+def _open_folder(path: Path, choice: Choice) -> Source:
+    """Return a folder as the one source that it can be."""
+    from tomograms.kaggle_tree import KaggleTree, is_tree
+    from tomograms.mrc import SUFFIXES, find_files
+    from tomograms.mrc_folder import open_mrc_folder
+
+    tree, files = is_tree(path), find_files(path)
+    if tree == bool(files):
+        raise InputError(
+            f"{path}: expected a folder with train/static/ExperimentRuns or with MRC files ({', '.join(SUFFIXES)}), "
+            f"but found {'both' if tree else 'none'}"
+        )
+    return KaggleTree(path, choice) if tree else open_mrc_folder(path, choice)
 
 
 def _check_inside(pick_set: PickSet, particle: Particle, volume: Volume) -> None:
