@@ -16,7 +16,9 @@ def parser() -> argparse.ArgumentParser:
         description="Cross-validate: train each member on each fold, predict the held-out tomogram, report the nested "
         "score. A run that was cut off goes on where it stood.",
     )
-    options.add_argument("--data", type=Path, help="Kaggle tree or copick config (default: the simulated phantom)")
+    options.add_argument(
+        "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files (default: the simulated phantom)"
+    )
     add_run(options, "DATA-PRESET")
     options.add_argument("--members", nargs="+", help="default: " + " ".join(DEFAULT_MEMBERS))
     options.add_argument(

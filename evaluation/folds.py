@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m evaluation.folds",
         description="Write a fold file for a data set's annotated runs: each run is held out once.",
     )
-    options.add_argument("data", type=Path, help="Kaggle tree or copick config")
+    options.add_argument("data", type=Path, help="Kaggle tree, copick config or folder of MRC files")
     options.add_argument("--groups", type=int, help="hold out this many groups of runs (default: one run at a time)")
     options.add_argument("--out", type=Path, default=Path("cv_folds.yaml"), help="default: cv_folds.yaml")
     add_choice(options)

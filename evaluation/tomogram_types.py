@@ -74,7 +74,7 @@ def open_types(dataset: Dataset, types: Sequence[str], runs: Iterable[str] = ())
     Raises
     ------
     InputError
-        If a type is the main one or is named twice, or a run lacks it.
+        If a type is the main one or is named twice, or a run lacks it or has one volume for all types.
     """
     record = dataset.record()
     if len({record.tomogram_type, *types}) < 1 + len(types):
@@ -84,6 +84,8 @@ def open_types(dataset: Dataset, types: Sequence[str], runs: Iterable[str] = ())
         )
     further = {kind: open_recorded(replace(record, tomogram_type=kind)) for kind in types}
     for run in sorted(runs):
-        for other in further.values():
-            other.shape(run)
+        own = dataset.source.volume(run).source
+        for kind, other in further.items():
+            if other.source.volume(run).source == own:  # an MRC file has no type
+                raise InputError(f"--extra-tomo-types: expected a volume of its own for {kind}, but got {own} again")
     return TypedData(dataset, further)

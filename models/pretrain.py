@@ -18,7 +18,9 @@ def parser() -> argparse.ArgumentParser:
     length = options.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, help="optimiser steps (default: 20000)")
     length.add_argument("--minutes", type=float, help="time for each member, instead of a number of steps")
-    options.add_argument("--data", type=Path, help="Kaggle tree or copick config of simulated runs, instead of ours")
+    options.add_argument(
+        "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files of simulated runs, instead of ours"
+    )
     options.add_argument("--preset", choices=("demo", "short", "full"), default="short", help="default: short")
     options.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="MEMBER.NAME=VALUE", help="may be repeated"

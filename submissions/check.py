@@ -19,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     options.add_argument("file", type=Path, help="CSV with id,experiment,particle_type,x,y,z (Å)")
     options.add_argument(
-        "--data", type=Path, help="Kaggle tree or copick config (default: nothing is compared with it)"
+        "--data",
+        type=Path,
+        help="Kaggle tree, copick config or folder of MRC files (default: nothing is compared with it)",
     )
     arguments = options.parse_args(argv)
 

@@ -64,8 +64,8 @@ def resampled(dataset: Dataset, names: Iterable[str]) -> dict[float, list[str]]:
 def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | None = None) -> tuple[str, ...]:
     """Return the sorted names of the tomograms that are to be predicted.
 
-    Those that were asked for; else the test runs of a Kaggle tree, and of a copick project every run that no model of
-    this run was trained on, whether somebody has picked there or not.
+    Those that were asked for; else the test runs of a Kaggle tree, and of other data every run that no model of this
+    run was trained on, whether somebody has picked there or not.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | 
         if unknown:
             raise InputError(f"--tomograms: expected tomograms of {dataset.root}, but got {', '.join(unknown)}")
     else:
-        names = set(dataset.runs("test")) if dataset.root.is_dir() else known - set(trained_on(run, known))
+        names = set(dataset.runs("test")) if dataset.source.has_test_folder else known - set(trained_on(run, known))
     if not names:
         raise InputError(f"{dataset.root}: expected test tomograms, but found none; choose some with --tomograms")
     return tuple(sorted(names))

@@ -19,12 +19,14 @@ def parser() -> argparse.ArgumentParser:
         epilog="Exit code 3: some tomogram or member failed; the submission holds what worked.",
     )
     add_run(options, "the one that was built last")
-    options.add_argument("--data", type=Path, help="Kaggle tree or copick config (default: the run's own data)")
+    options.add_argument(
+        "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files (default: the run's own data)"
+    )
     options.add_argument(
         "--tomograms",
         nargs="+",
         metavar="NAME",
-        help="default: the test folder's; of a copick project, all that no model of the run was trained on",
+        help="default: the test folder's; without one, all that no model of the run was trained on",
     )
     options.add_argument(
         "--to",

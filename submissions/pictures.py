@@ -16,7 +16,9 @@ def parser() -> argparse.ArgumentParser:
         "truth is known, hits (circles), misses (squares) and false positives (crosses).",
     )
     add_run(options, "the one that was built last")
-    options.add_argument("--data", type=Path, help="Kaggle tree or copick config (default: the run's own data)")
+    options.add_argument(
+        "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files (default: the run's own data)"
+    )
     options.add_argument(
         "--tomograms",
         nargs="+",

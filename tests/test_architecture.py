@@ -32,7 +32,7 @@ INSIDE = {
     "models/unet/member.py": "models.unet.training",  # prediction does without what only training needs
     "models/yolo/member.py": "models.yolo.training",
     "submissions/prediction/submit.py": "submissions.export.formats",  # a submission needs neither copick nor starfile
-    "tomograms/dataset.py": "tomograms.copick_project",  # a Kaggle tree is read without copick
+    "tomograms/source.py": "tomograms.copick_project",  # a Kaggle tree is read without copick
     "tomograms/phantom.py": "torch",
 }
 """Modules that import inside functions beside the commands, and one module for which they do."""

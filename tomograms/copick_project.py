@@ -43,6 +43,8 @@ class CopickProject:
     choice: Choice
     simulated = False
     """What a project holds is nobody's simulation, as far as it says."""
+    has_test_folder = False
+    """Runs without picks are those to be predicted."""
 
     @cached_property
     def _runs(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,36 +14,12 @@ from tomograms.errors import InputError, NoTomogramError
 from tomograms.particles import Particle, by_name
 from tomograms.picks import NEAR, Choice, PickSet, join_truth, make_truth
 from tomograms.resampling import resample
+from tomograms.source import Source, open_source
 from tomograms.tomogram import Tomogram, normalise
 from tomograms.volume import Volume
 
 FINEST = 4
 """How many times smaller voxels may be made at most: what a coarse tomogram does not show, no grid brings back."""
-
-
-class Source(Protocol):
-    """Where a data set lies and how it is laid out: a Kaggle tree or a copick project."""
-
-    @property
-    def root(self) -> Path:
-        """The folder, or the config file."""
-
-    @property
-    def particles(self) -> tuple[Particle, ...]:
-        """Every species."""
-
-    @property
-    def simulated(self) -> bool:
-        """Whether its tomograms were simulated by this project."""
-
-    def runs(self, split: str) -> tuple[str, ...]:
-        """Return the sorted names of the runs of ``train`` or ``test``."""
-
-    def volume(self, run: str) -> Volume:
-        """Return a run's volume, found but not read."""
-
-    def pick_sets(self, run: str) -> list[PickSet]:
-        """Return the pick sets of a run that are meant (`tomograms.picks.Choice.among`)."""
 
 
 @dataclass(frozen=True)
@@ -235,14 +210,14 @@ def open_dataset(
     Parameters
     ----------
     path
-        The root folder of a Kaggle tree, or a copick config (a JSON file), or ``None`` for the built-in phantom, which
-        is made once.
+        The root folder of a Kaggle tree, a copick config (a JSON file), a folder of MRC files, or ``None`` for the
+        built-in phantom, which is made once.
     tomogram_type
-        ``denoised``, ``wbp``, ...
+        ``denoised``, ``wbp``, ...; a folder of MRC files has none.
     user, session
         Which picks, where there are several sets of them.
     voxel_spacing
-        Å as in the folders' names, where there are several.
+        Å as in the folders' names, where there are several; of MRC files the voxel size, where headers have none.
     working_voxel_size
         See `Dataset`.
 
@@ -256,17 +231,8 @@ def open_dataset(
     if path is None:
         path = phantom.phantom_root()
     if not path.exists():
-        raise InputError(f"{path}: no such data; expected a folder in Kaggle's layout or a copick config")
-    source: Source
-    if path.is_dir():
-        from tomograms.kaggle_tree import KaggleTree
-
-        source = KaggleTree(path, choice)
-    else:
-        from tomograms.copick_project import open_project
-
-        source = open_project(path, choice)
-    dataset = Dataset(source, choice, builtin, working_voxel_size)
+        raise InputError(f"{path}: no such data; expected a Kaggle tree, a copick config or a folder of MRC files")
+    dataset = Dataset(open_source(path, choice), choice, builtin, working_voxel_size)
     if (user or session) and not any(dataset.has_picks(run) for run in dataset.runs("train")):
         raise InputError(f"{path}: expected picks of user {user or 'any'}, session {session or 'any'}, but found none")
     return dataset

@@ -36,10 +36,8 @@ class KaggleTree:
     choice: Choice
     particles = CZII
     """The species of the competition."""
-
-    def __post_init__(self) -> None:
-        if not any(self._static(split).is_dir() for split in SPLITS):
-            raise InputError(f"{self.root}: expected a folder with train/static/ExperimentRuns, but found none")
+    has_test_folder = True
+    """Those of ``test``."""
 
     @property
     def simulated(self) -> bool:
@@ -48,7 +46,7 @@ class KaggleTree:
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of a split's runs; none if the split is missing."""
-        folder = self._static(split)
+        folder = _static(self.root, split)
         names = [f.name for f in folder.iterdir() if f.is_dir()] if folder.is_dir() else []
         return tuple(sorted(name for name in names if not name.startswith(".")))
 
@@ -61,7 +59,7 @@ class KaggleTree:
             If the run or its tomogram type is missing, several voxel spacings leave the choice open, or the volume's
             metadata are wrong.
         """
-        folder = self._static(self._split(run)) / run
+        folder = _static(self.root, self._split(run)) / run
         spacings = [f.name.removeprefix(PREFIX) for f in folder.glob(f"{PREFIX}*") if f.is_dir()]
         spacing = self.choice.spacing(spacings, str(folder), usual=USUAL)
         path = folder / (PREFIX + spacing) / f"{self.choice.tomogram_type}.zarr"
@@ -83,15 +81,17 @@ class KaggleTree:
         files = sorted(folder.glob("Picks/[!.]*.json"))
         return self.choice.among(parse_pick_set(file.read_bytes(), str(file), programs=programs) for file in files)
 
-    def _static(self, split: str) -> Path:
-        return self.root / split / "static" / "ExperimentRuns"
-
     def _split(self, run: str) -> str:
         """Return where a run lies. Kaggle's visible test runs are copies of training runs: those count as training."""
         for split in SPLITS:
             if run in self.runs(split):
                 return split
         raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self.runs('train'))}")
+
+
+def is_tree(root: Path) -> bool:
+    """Return whether a folder holds a Kaggle tree, or a part of one."""
+    return any(_static(root, split).is_dir() for split in SPLITS)
 
 
 def write_run(
@@ -125,3 +125,8 @@ def write_run(
     for name, position in picks.items():
         file = root / split / "overlay" / runs / "Picks" / f"{name}.json"
         write_pick_set(file, position, user="curation", session="0", run=run)
+
+
+def _static(root: Path, split: str) -> Path:
+    """Return the folder of a split's volumes."""
+    return root / split / "static" / "ExperimentRuns"

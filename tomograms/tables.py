@@ -22,7 +22,12 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_table(
-    path: Path, columns: Sequence[str], *, numbers: Collection[str], exact_header: bool = False
+    path: Path,
+    columns: Sequence[str],
+    *,
+    numbers: Collection[str],
+    optional: Sequence[str] = (),
+    exact_header: bool = False,
 ) -> pd.DataFrame:
     """Read columns of a CSV file.
 
@@ -34,6 +39,8 @@ def read_table(
         Those that are wanted; others are left out.
     numbers
         Which of them hold numbers.
+    optional
+        Columns that are wanted where the file has them.
     exact_header
         Whether the file must have these columns in this order and no other.
 
@@ -70,7 +77,8 @@ def read_table(
             raise InputError(
                 f"{path}: line {number}: expected {len(header)} fields, but got {','.join(fields)[:100]!r}"
             )
-    content = {column: [fields[header.index(column)] for _, fields in rows] for column in columns}
+    found = [*columns, *(column for column in optional if column in header)]
+    content = {column: [fields[header.index(column)] for _, fields in rows] for column in found}
     table = pd.DataFrame(content, index=[number for number, _ in rows], dtype=object)
     for column, texts in table.items():
         if column in numbers:

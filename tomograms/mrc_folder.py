@@ -1,0 +1,127 @@
+"""A folder of MRC files: ``{run}.mrc``, and beside them ``picks.csv`` or ``{species}.star``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tomograms.errors import InputError
+from tomograms.files import read_json
+from tomograms.mrc import find_files, find_volume, run_name
+from tomograms.particles import CZII, Particle, from_copick
+from tomograms.pick_tables import read_csv, read_star
+from tomograms.picks import Choice, PickSet
+from tomograms.volume import Volume
+
+PICKS = "picks.csv"
+SPECIES = "particles.json"
+"""A file with the list that a copick config calls ``pickable_objects``."""
+
+
+@dataclass(frozen=True)
+class MrcFolder:
+    """A folder of MRC files, read in place.
+
+    Attributes
+    ----------
+    root
+        The folder.
+    files
+        Its tomograms by run.
+    particles
+        Every species.
+    ignored
+        Names of objects that are not particles, whose picks are passed over.
+    choice
+        Whose picks; its voxel spacing is the voxel size of files whose headers have none, Å. It has no types of
+        tomograms.
+    """
+
+    root: Path
+    files: Mapping[str, Path]
+    particles: tuple[Particle, ...]
+    ignored: frozenset[str]
+    choice: Choice
+    simulated = False
+    """Nobody's simulation, as far as the files say."""
+    has_test_folder = False
+    """Runs without picks are those to be predicted."""
+
+    @cached_property
+    def _picked(self) -> dict[str, list[PickSet]]:
+        """Everybody's picks by run: a person's, since neither kind of file tells who made it."""
+        known = [*(particle.name for particle in self.particles), *sorted(self.ignored)]
+        stars = sorted(path for path in self.root.glob("*.star") if not path.name.startswith("."))
+        for path in stars:
+            if path.stem not in known:
+                raise InputError(f"{path}: expected a file called after a species, {', '.join(known)}")
+        found: dict[tuple[str, str], PickSet] = {}
+        for path in [*stars, *self.root.glob(PICKS)]:
+            table = (
+                read_csv(path, runs=self.files, species=known, volume=self.volume)
+                if path.name == PICKS
+                else read_star(path, runs=self.files, volume=self.volume)
+            )
+            for key, rows in table.groupby(["experiment", "particle_type"]):
+                run, name = map(str, key)
+                if (run, name) in found:
+                    raise InputError(
+                        f"{path}: expected the picks of {name} in {run} in one file, but {found[run, name].source} "
+                        "has some, too"
+                    )
+                position = rows[["x", "y", "z"]].to_numpy()
+                found[run, name] = PickSet(str(path), name, "", "", position, voxels=False, program=False)
+        return {run: [s for (of, name), s in found.items() if of == run and name in known] for run in self.files}
+
+    def runs(self, split: str) -> tuple[str, ...]:
+        """Return the sorted names of the runs with picks (``train``), or without (``test``)."""
+        return tuple(sorted(run for run in self.files if bool(self.pick_sets(run)) == (split == "train")))
+
+    def volume(self, run: str) -> Volume:
+        """Return a run's volume, found but not read.
+
+        Raises
+        ------
+        InputError
+            If the run is missing, or its file is none that `tomograms.mrc.find_volume` takes.
+        """
+        return find_volume(self._file(run), self.choice.voxel_spacing)
+
+    def pick_sets(self, run: str) -> list[PickSet]:
+        """Return the pick sets of a run's particles that are meant; none if nobody has picked.
+
+        Raises
+        ------
+        InputError
+            If the run is missing or a file of picks is damaged.
+        """
+        self._file(run)
+        return self.choice.among(s for s in self._picked[run] if s.particle_type not in self.ignored)
+
+    def _file(self, run: str) -> Path:
+        if run not in self.files:
+            raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self.files)}")
+        return self.files[run]
+
+
+def open_mrc_folder(root: Path, choice: Choice) -> MrcFolder:
+    """Open a folder of MRC files.
+
+    Raises
+    ------
+    InputError
+        If two files are of one run, or the species' file is damaged.
+    """
+    files: dict[str, Path] = {}
+    for path in find_files(root):
+        other = files.setdefault(run_name(path.name), path)
+        if other != path:
+            raise InputError(f"{root}: expected one file a run, but got {other.name} and {path.name}")
+    if not (root / SPECIES).exists():
+        return MrcFolder(root, files, CZII, frozenset(), choice)
+    objects = read_json(root / SPECIES)
+    if not isinstance(objects, list):
+        raise InputError(f"{root / SPECIES}: expected a list of objects as a copick config's, but got something else")
+    particles = from_copick(objects, root / SPECIES)
+    ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
+    return MrcFolder(root, files, particles, ignored, choice)

@@ -1,0 +1,135 @@
+"""Picks of many runs in one table: CSV in a stated unit, and RELION's STAR files."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import starfile
+
+from tomograms.coordinates import to_angstrom
+from tomograms.errors import InputError
+from tomograms.mrc import SUFFIXES, run_name
+from tomograms.picks import NEAR, TRUTH_COLUMNS, UNITS, VOXELS, join_truth
+from tomograms.tables import read_table, refuse
+from tomograms.volume import Volume
+
+NAMES = ("rlnTomoName", "rlnMicrographName")
+VOXEL = tuple(f"rlnCoordinate{axis}" for axis in "XYZ")
+CENTRED = tuple(f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ")
+
+
+def read_csv(
+    path: Path, *, runs: Collection[str], species: Collection[str], volume: Callable[[str], Volume]
+) -> pd.DataFrame:
+    """Read picks from CSV: ``experiment, particle_type, x, y, z`` and, if there is one, ``unit``.
+
+    Parameters
+    ----------
+    path
+        The file. Without a unit, positions are in Å. Voxels count from 0 at the centre of the first.
+    runs, species
+        Names that may occur. A run may also be called by its file.
+    volume
+        Gives a run's volume.
+
+    Returns
+    -------
+    Columns ``experiment, particle_type, x, y, z``, Å.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a run, a species or a unit is not known, or a coordinate is not a finite number; the
+        line is named.
+    """
+    table = read_table(path, TRUTH_COLUMNS, numbers=TRUTH_COLUMNS[2:], optional=("unit",))
+    table["experiment"] = [run_name(name, runs) for name in table["experiment"]]
+    for column, known, rule in (("experiment", runs, "run"), ("particle_type", species, "species")):
+        refuse(path, table[column], ~table[column].isin(list(known)), f"a {rule} of {', '.join(known)}")
+    if "unit" in table:
+        units = table["unit"].str.lower().str.rstrip("s")
+        refuse(path, table["unit"], ~units.isin(list(UNITS)), f"the unit {', '.join(UNITS)}")
+        scale = np.array([UNITS[unit] for unit in units])
+        sizes = {run: volume(run).voxel_size for run in set(table["experiment"][units.isin(VOXELS)])}
+        scale *= [sizes[run] if unit in VOXELS else 1.0 for run, unit in zip(table["experiment"], units, strict=True)]
+        table[["x", "y", "z"]] *= scale[:, None]
+    return join_truth([table])
+
+
+def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volume]) -> pd.DataFrame:
+    """Read picks of the species that a STAR file is called after.
+
+    Block ``particles``, or the only one. ``rlnTomoName`` or ``rlnMicrographName`` names the run, with or without
+    folder and suffix. ``rlnCenteredCoordinateX/Y/ZAngst`` is in Å from the voxel with the index n / 2. Without it
+    ``rlnCoordinateX/Y/Z`` is in voxels, 0 at the centre of the first. Origins of a refinement are not looked at.
+
+    Parameters
+    ----------
+    path
+        The file.
+    runs
+        Names that may occur.
+    volume
+        Gives a run's volume.
+
+    Returns
+    -------
+    Columns ``experiment, particle_type, x, y, z``, Å.
+
+    Raises
+    ------
+    InputError
+        If it is no STAR file, a column is missing, a run is not known, a coordinate is not a finite number, or
+        coordinates are in voxels of another size than the tomogram's (``rlnPixelSize``).
+    """
+    table = _particles(path)
+    name = next((name for name in NAMES if name in table), None)
+    columns = next((columns for columns in (CENTRED, VOXEL) if set(columns) <= set(table)), None)
+    if name is None or columns is None:
+        raise InputError(
+            f"{path}: expected the columns {' or '.join(NAMES)}, and rlnCoordinateX, Y, Z or "
+            f"rlnCenteredCoordinateXAngst, YAngst, ZAngst, but got {', '.join(map(str, table)) or 'none'}"
+        )
+    names = [run_name(text, runs, (*SUFFIXES, ".tomostar")) for text in table[name].astype(str)]
+    _refuse_rows(path, table[name], ~np.isin(names, list(runs)), f"a run of {', '.join(runs)} for {name}")
+    position = np.empty((len(table), 3))
+    for axis, column in enumerate(columns):
+        position[:, axis] = pd.to_numeric(table[column], errors="coerce")
+        _refuse_rows(path, table[column], ~np.isfinite(position[:, axis]), f"a finite number for {column}")
+    volumes = {run: volume(run) for run in set(names)}
+    size = np.array([volumes[run].voxel_size for run in names])
+    if columns == CENTRED:
+        middle = np.array([volumes[run].shape for run in names]).reshape(-1, 3) / 2
+        position += np.concatenate([to_angstrom(m, s) for m, s in zip(middle, size, strict=True)] or [position])
+    else:
+        if "rlnPixelSize" in table:
+            told = np.asarray(pd.to_numeric(table["rlnPixelSize"], errors="coerce"), np.float64)
+            rule = "coordinates in voxels of the tomogram and their size within 1 % for rlnPixelSize"
+            _refuse_rows(path, table["rlnPixelSize"], ~(np.abs(told / size - 1) <= NEAR), rule)
+        position *= size[:, None]
+    xyz = dict(zip("xyz", position.T, strict=True))
+    return join_truth([pd.DataFrame({"experiment": names, "particle_type": path.stem, **xyz})])
+
+
+def _particles(path: Path) -> pd.DataFrame:
+    """Return the block of particles of a STAR file."""
+    try:
+        blocks = starfile.read(path, always_dict=True, parse_as_string=list(NAMES))
+    except Exception as error:  # the parser has no kind of error of its own
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: expected a STAR file, but it cannot be read ({reason})") from None
+    block = blocks.get("particles", next(iter(blocks.values())) if len(blocks) == 1 else None)
+    if not isinstance(block, pd.DataFrame):
+        found = ", ".join(name or "one without a name" for name in blocks) or "none"
+        raise InputError(f"{path}: expected a block particles, or one block alone, with a table, but got {found}")
+    return block
+
+
+def _refuse_rows(path: Path, values: pd.Series, bad: np.ndarray, rule: str) -> None:
+    """Refuse a STAR file for the first of its rows, from 1, that breaks a rule."""
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        more = f" (and {len(rows) - 1} more such rows)" if len(rows) > 1 else ""
+        got = str(values.iloc[rows[0]])
+        raise InputError(f"{path}: particle {rows[0] + 1}: expected {rule}, but got {got!r}{more}")

@@ -1,0 +1,68 @@
+"""Where a data set lies and how it is laid out, whatever the kind."""
+
+from pathlib import Path
+from typing import Protocol
+
+from tomograms.errors import InputError
+from tomograms.particles import Particle
+from tomograms.picks import Choice, PickSet
+from tomograms.volume import Volume
+
+
+class Source(Protocol):
+    """Where a data set lies and how it is laid out: a Kaggle tree, a copick project or a folder of MRC files."""
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the config file."""
+
+    @property
+    def particles(self) -> tuple[Particle, ...]:
+        """Every species."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its tomograms were simulated by this project."""
+
+    @property
+    def has_test_folder(self) -> bool:
+        """Whether a folder tells which runs are to be predicted; otherwise they are those without picks."""
+
+    def runs(self, split: str) -> tuple[str, ...]:
+        """Return the sorted names of the runs of ``train`` or ``test``."""
+
+    def volume(self, run: str) -> Volume:
+        """Return a run's volume, found but not read."""
+
+    def pick_sets(self, run: str) -> list[PickSet]:
+        """Return the pick sets of a run that are meant (`tomograms.picks.Choice.among`)."""
+
+
+def open_source(path: Path, choice: Choice) -> Source:
+    """Return what lies at a path: a folder, or else a copick config.
+
+    Raises
+    ------
+    InputError
+        If it is none of the kinds that are known, or two at a time.
+    """
+    if path.is_dir():
+        return _open_folder(path, choice)
+    from tomograms.copick_project import open_project  # each kind is imported where it is used: copick takes a second
+
+    return open_project(path, choice)
+
+
+def _open_folder(path: Path, choice: Choice) -> Source:
+    """Return a folder as the one source that it can be."""
+    from tomograms.kaggle_tree import KaggleTree, is_tree
+    from tomograms.mrc import SUFFIXES, find_files
+    from tomograms.mrc_folder import open_mrc_folder
+
+    tree, files = is_tree(path), find_files(path)
+    if tree == bool(files):
+        raise InputError(
+            f"{path}: expected a folder with train/static/ExperimentRuns or with MRC files ({', '.join(SUFFIXES)}), "
+            f"but found {'both' if tree else 'none'}"
+        )
+    return KaggleTree(path, choice) if tree else open_mrc_folder(path, choice)
