@@ -7,7 +7,7 @@ from pathlib import Path
 from evaluation.options import add_run
 from tomograms.errors import run_command
 
-FORMATS = ("copick", "csv", "star")
+FORMATS = ("copick", "csv", "relion5", "star", "warp")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,10 +33,15 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=FORMATS,
         default=[],
-        help="also write picks with scores into the copick project, or as CSV or RELION STAR files to RUN/exports",
+        help="also write picks with scores: into the copick project, or to RUN/exports as CSV, as STAR files, for the "
+        "import of RELION 5, or for WarpTools",
     )
     options.add_argument("--user", default="ensemble", help="whose picks they are (default: ensemble)")
     options.add_argument("--session", default="1", help="in which session (default: 1)")
+    options.add_argument(
+        "--name-prefix", default="", metavar="TEXT", help="put it before tomograms' names for relion5, star and warp"
+    )
+    options.add_argument("--name-suffix", default="", metavar="TEXT", help="put it behind them")
     options.add_argument("--overwrite", action="store_true", help="replace copick picks of this user and session")
     options.add_argument(
         "--final",

@@ -42,10 +42,16 @@ class CopickTarget:
         ------
         InputError
             If the data are no copick project, a name is not one for copick, picks are there already and are not to be
-            replaced, or look like a person's: with ``overwrite`` only picks with scores are replaced.
+            replaced, or look like a person's: with ``overwrite`` only picks with scores are replaced. Names of runs
+            must not begin with a dot or hold ``*``, ``?`` or ``[``: copick would not find them, or find others' files.
         """
         self._open()
         for experiment in experiments:
+            if experiment.startswith(".") or set("*?[") & set(experiment):
+                raise InputError(
+                    f"{self.config}: expected names of runs without *, ? and [ and not beginning with a dot, since "
+                    f"copick finds files by patterns, but got {experiment!r}"
+                )
             for pick_set in self._own(experiment, species):
                 where = f"{self.config}: run {experiment}: picks of {pick_set.pickable_object_name}"
                 if not self.overwrite:

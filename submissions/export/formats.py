@@ -8,10 +8,13 @@ import pandas as pd
 from ensemble.ensemble import FILE
 from evaluation.run_directory import RunDirectory
 from submissions.export.copick_picks import CopickTarget
+from submissions.export.names import AS_IS, Naming
 from submissions.export.provenance import Provenance, ensemble_version
-from submissions.export.star import write_star
+from submissions.export.relion5 import check_relion5, write_relion5
+from submissions.export.star import check_star, write_star
 from submissions.export.submission import Extent
 from submissions.export.table import write_csv
+from submissions.export.warp import check_warp, write_warp
 from tomograms.dataset import Dataset
 
 
@@ -21,19 +24,29 @@ class Exports:
     Parameters
     ----------
     formats
-        Of ``copick``, ``csv`` and ``star``.
+        Of ``copick``, ``csv``, ``relion5``, ``star`` and ``warp``.
     run, dataset
         What predicted, and what was predicted.
     user, session
         Under which the picks stand (or would stand) in a copick project.
     overwrite
         Whether copick picks of this user and session are replaced.
+    naming
+        What is put around tomograms' names for ``relion5``, ``star`` and ``warp``.
     """
 
     def __init__(
-        self, formats: Collection[str], run: RunDirectory, dataset: Dataset, user: str, session: str, overwrite: bool
+        self,
+        formats: Collection[str],
+        run: RunDirectory,
+        dataset: Dataset,
+        user: str,
+        session: str,
+        overwrite: bool,
+        naming: Naming = AS_IS,
     ) -> None:
         self.formats = formats
+        self.naming = naming
         self.species = [particle.name for particle in run.particles]
         self.provenance = Provenance(
             user,
@@ -45,19 +58,44 @@ class Exports:
         )
         self.target = CopickTarget(dataset.root, user, session, overwrite)
 
-    def check(self, experiments: Sequence[str]) -> None:
-        """Refuse, before anything is computed, what could not be written; see `CopickTarget.check`."""
+    def check(self, experiments: Sequence[str], folder: Path) -> None:
+        """Refuse, before anything is computed, what could not be written into ``folder`` or the copick project.
+
+        Raises
+        ------
+        InputError
+            As for the formats' own checks.
+        """
+        if "star" in self.formats:
+            check_star(experiments, species=self.species, provenance=self.provenance, naming=self.naming)
+        if "relion5" in self.formats:
+            check_relion5(folder / "relion5", experiments, species=self.species, naming=self.naming)
+        if "warp" in self.formats:
+            check_warp(experiments, species=self.species, naming=self.naming)
         if "copick" in self.formats:
             self.target.check(experiments, self.species)
 
     def write(self, folder: Path, picks: pd.DataFrame, extents: Mapping[str, Extent]) -> list[str]:
         """Write clipped picks in every format; files go into ``folder``. Return in words what was written."""
         written = []
+        stars = {
+            "star": (folder, write_star),
+            "relion5": (folder / "relion5", write_relion5),
+            "warp": (folder / "warp", write_warp),
+        }
         if "csv" in self.formats:
             written.append(str(write_csv(folder, picks, extents=extents, provenance=self.provenance)))
-        if "star" in self.formats:
-            paths = write_star(folder, picks, species=self.species, extents=extents, provenance=self.provenance)
-            written.append(f"{len(paths)} STAR files in {folder}")
+        for name, (place, write) in stars.items():
+            if name in self.formats:
+                paths = write(
+                    place,
+                    picks,
+                    species=self.species,
+                    extents=extents,
+                    provenance=self.provenance,
+                    naming=self.naming,
+                )
+                written.append(f"{len(paths)} STAR files ({name}) in {place}")
         if "copick" in self.formats:
             count = self.target.write(picks, extents=extents, species=self.species, provenance=self.provenance)
             written.append(f"{count} copick pick sets of user {self.target.user}, session {self.target.session}")

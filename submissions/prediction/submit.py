@@ -9,6 +9,7 @@ from pathlib import Path
 from compute.devices import find_devices
 from ensemble.add import added_path, refuse_outside
 from postproc.candidates import concatenate
+from submissions.export.names import Naming
 from submissions.export.submission import read_submission
 from submissions.inputs import find_run, names_to_predict, open_data, resampled, trained_on
 from submissions.prediction.budget import Budget, ladder, parse_duration
@@ -37,14 +38,15 @@ def submit(arguments: argparse.Namespace) -> int:
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
     fusion = load_fusion(run, names)
+    folder = arguments.out or run.path
     exports = None
     if arguments.to:
         from submissions.export.formats import Exports  # a submission alone needs neither copick nor starfile
 
-        exports = Exports(arguments.to, run, dataset, arguments.user, arguments.session, arguments.overwrite)
-        exports.check(names)
+        naming = Naming(arguments.name_prefix, arguments.name_suffix)
+        exports = Exports(arguments.to, run, dataset, arguments.user, arguments.session, arguments.overwrite, naming)
+        exports.check(names, folder / "exports")
     members = members_in_use(fusion.ensemble, run)
-    folder = arguments.out or run.path
     path = folder / "submission.csv"
     say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
     for member, table in fusion.added.groupby("member"):
