@@ -213,10 +213,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"next: {shlex.join(['python', '-m', 'evaluation.cv', *given])}")
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's safe loader, which takes the last of two equal keys in silence; this one refuses them."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.YAMLError(
+                    f"expected each key once, but {name} occurs twice, in line {key.start_mark.line + 1}"
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
 def _read(path: Path) -> dict[str, Any]:
     """Return the sections of a fold file."""
     try:
-        sections = yaml.safe_load(path.read_text(encoding="utf-8"))
+        sections = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -5,6 +5,7 @@ import pytest
 
 from ensemble.add import added_path, keep_added, load_added, parse_additions, read_added
 from tests.ensemble.synthetic import PAIR
+from tomograms.coordinates import Extent
 from tomograms.errors import InputError
 
 RUNS = ("TS_0", "TS_1")
@@ -115,3 +116,15 @@ def test_bad_arguments_are_refused(argument):
 def test_name_given_twice_is_refused():
     with pytest.raises(InputError, match="taken"):
         parse_additions(["other=a.csv", "other=b.csv"], taken=[])
+
+
+def test_candidates_far_outside_their_volume_are_refused(csv):
+    extents = {"TS_0": Extent((10, 10, 10), 10.0), "elsewhere": Extent((1, 1, 1), 1.0)}
+    near = read_added(csv(), member="other", particles=PAIR, held_out=RUNS, extents=extents)
+    assert len(near) == 4
+    far = [*ROWS, ("TS_0", "easy", 9000.0, 20.0, 30.0, 0.5)]
+    with pytest.raises(
+        InputError,
+        match=r"other.csv: line 6: expected x, y, z in Å within the volume of TS_0 \(-5 to 95, .*9000",
+    ):
+        read_added(csv(far), member="other", particles=PAIR, held_out=RUNS, extents=extents)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from evaluation.cv import main
 from evaluation.run_directory import open_run
 from models import registry
 from tests.evaluation.toy_member import TOY, ToyMember
+from tests.tomograms.trees import set_voxel_size
 from tomograms.errors import InputError
 from tomograms.kaggle_tree import write_run
 from tomograms.particles import CZII
@@ -135,6 +137,9 @@ def test_resuming_with_other_data_is_refused(data):
         (["--run", "../a"], "expected a plain folder name"),
         (["--data", "nowhere"], "nowhere: no such data"),
         (["--seeds", "1", "1"], "expected distinct numbers"),
+        (["--seeds", "4294967296"], "expected distinct numbers from 0 to 4294967295, but got 4294967296"),
+        (["--seeds", "-1"], "expected distinct numbers from 0"),
+        (["--voxel-size", "0"], "--voxel-size: expected a positive number of Å, but got 0"),
         (["--folds", "TS_9"], "expected runs that a fold holds out, but got TS_9"),
         (["--folds", "TS_2"], "expected two folds, one to fit thresholds on and one to score, but got TS_2"),
         (["--set", "unet.steps=3"], "expected a setting of toy"),
@@ -209,3 +214,50 @@ def test_a_damaged_run_json_is_one_line(data):
     path.write_text(json.dumps({"data": 3}))
     with pytest.raises(InputError, match=r"run\.json: expected what evaluation\.cv writes"):
         open_run(path.parent)
+
+
+def respace(data, name, size):
+    folder = data / "train/static/ExperimentRuns" / name
+    shutil.move(folder / "VoxelSpacing10.000", folder / f"VoxelSpacing{size:.3f}")
+    set_voxel_size(folder / f"VoxelSpacing{size:.3f}" / "denoised.zarr", size)
+
+
+def test_tomograms_of_two_voxel_sizes_need_to_be_told_one(data, capsys):
+    respace(data, "TS_3", 9.0)
+    with pytest.raises(InputError, match=r"one voxel size, but TS_1 has 10 Å and TS_3 9 Å; --voxel-size brings"):
+        cv()
+    assert cv("--voxel-size", "10") == 0
+    run = open_run(data.parent / "runs/a")
+    assert run.record.voxel_size == run.record.data.working_voxel_size == 10.0
+    assert cv() == 0  # goes on as it was begun
+    with pytest.raises(InputError, match=r"begun with data"):
+        cv("--voxel-size", "12")
+
+
+def test_what_each_tomogram_looks_like_is_kept(data):
+    cv()
+    looks = open_run(data.parent / "runs/a").record.appearances
+    assert set(looks) == set(NAMES)
+    assert all(look.thickness == SHAPE[0] * VOXEL_SIZE for look in looks.values())
+
+
+def test_a_damaged_tomogram_is_known_before_the_first_training(data):
+    chunk = next((data / "train/static/ExperimentRuns/TS_3").rglob("0/0/0/0"))
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(InputError, match="TS_3"):
+        cv()
+    assert not ToyMember.fits
+
+
+def test_weights_that_are_none_are_known_before_the_first_training(data, monkeypatch):
+    pointer = data.parent / "yolo11m.pt"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    monkeypatch.setattr(ToyMember, "initial", lambda self, settings: pointer)
+    with pytest.raises(InputError, match=r"yolo11m.pt: expected weights, but got a pointer of Git LFS"):
+        cv()
+    assert not ToyMember.fits
+
+
+def test_a_hint_names_the_folder_of_runs_and_quotes(data, capsys):
+    assert cv("--runs", "my runs", "--run", "a (2)") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == ("next: python -m ensemble.build --run 'a (2)' --runs 'my runs'")

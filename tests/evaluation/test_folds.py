@@ -56,6 +56,12 @@ GOOD = "{held_out: [B], train: [A]}"
             "expected the keys held_out and train, but got a mapping with the keys held",
         ),
         (f"s: [{{held_out: [A], train: [B], test: [B]}}, {GOOD}]", "held_out, train, test"),
+        (
+            "s: [{held_out: [A+B], train: [C]}, {held_out: [A, B], train: [C]}]",
+            "expected folds of distinct names, but folds 1 and 2 are A+B",
+        ),
+        (f"s: [{GOOD}]\ns: [{GOOD}]", "expected each key once, but s occurs twice, in line 2"),
+        ("s: [{held_out: [A], train: [B], held_out: [B]}]", "expected each key once, but held_out occurs twice"),
         (f"s: [{GOOD}]", "s: expected a list of at least two folds"),
         ("s: 7", "s: expected a list of at least two folds, but got 7"),
         ("[]", "expected sections with lists of folds, but got []"),

@@ -1,10 +1,13 @@
 import json
+import shlex
+import shutil
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evaluation.cv import parser
 from evaluation.folds import LONGEST_NAME, Fold, group_folds, load_folds, main, write_folds
 from tomograms.errors import InputError, run_command
 from tomograms.kaggle_tree import write_run
@@ -93,3 +96,21 @@ def test_a_run_that_only_a_program_has_picked_in_enters_no_fold(data, tmp_path, 
     assert "expected at least two annotated runs, but got A" in capsys.readouterr().err
     user = content["user_id"]
     assert run(data, "--out", tmp_path / "folds.yaml", "--user", user) == 0
+
+
+def test_a_run_that_has_picks_but_no_tomogram_is_left_out(data, tmp_path, capsys):
+    shutil.copytree(data / "train/overlay/ExperimentRuns/A", data / "train/overlay/ExperimentRuns/D")
+    (data / "train/static/ExperimentRuns/D").mkdir()
+    assert run(data, "--out", tmp_path / "folds.yaml") == 0
+    assert load_folds(["A", "B"], tmp_path / "folds.yaml") == group_folds(["A", "B"])
+    assert "no tomogram of this type: D" in capsys.readouterr().out
+
+
+def test_the_next_command_can_be_pasted(data, tmp_path, capsys):
+    out = tmp_path / "my folds (2).yaml"
+    assert run(data, "--out", out, "--session", "0", "--user", "curation") == 0
+    hint = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(hint.removeprefix("next: "))
+    assert words[:3] == ["python", "-m", "evaluation.cv"]
+    given = parser().parse_args(words[3:])
+    assert (given.data, given.fold_file, given.user, given.session) == (data, out, "curation", "0")

@@ -211,6 +211,15 @@ def test_the_command_takes_other_species_from_a_copick_config(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "score: 1.000000"
 
 
+def test_the_command_names_tomograms_that_only_one_file_has(tmp_path, capsys):
+    truth = [("TS_1", APO.name, 0, 0, 0), ("TS_2", APO.name, 0, 0, 0)]
+    predictions = [("TS_2", APO.name, 0, 0, 0), ("ts_1", APO.name, 0, 0, 0)]
+    main([write_csv(tmp_path / "solution.csv", truth), write_csv(tmp_path / "submission.csv", predictions)])
+    *_, left_out, without, _ = capsys.readouterr().out.splitlines()
+    assert "ts_1" in left_out and "TS_1, TS_2" in left_out
+    assert without == "without a prediction: TS_1"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

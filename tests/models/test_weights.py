@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from models.registry import get_member
-from models.weights import fill, load_weights, parse_card, save_weights
+from models.weights import check_weights, fill, load_weights, parse_card, save_weights
 from tomograms.errors import InputError
 
 
@@ -51,3 +51,27 @@ def test_weights_without_a_card_are_refused_by_every_member(tmp_path, member):
     save_weights(tmp_path / "weights.safetensors", {"weight": torch.zeros(2)}, {})
     with pytest.raises(InputError, match=r"weights\.safetensors: expected the card of a"):
         get_member(member).load(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        ("a.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        ("a.pt", b"<!DOCTYPE html><html>403</html>", "a web page"),
+        ("a.pt", b"PK\x03\x04 cut off", "expected a complete checkpoint of Ultralytics, but got 12 bytes"),
+        ("a.pt", b"", "expected a complete checkpoint of Ultralytics, but got 0 bytes"),
+        ("a.safetensors", b"\x10\x00\x00\x00\x00\x00\x00\x00{}", "expected a complete safetensors file"),
+    ],
+)
+def test_files_to_start_from_that_are_no_weights(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        check_weights(tmp_path / name)
+
+
+def test_files_to_start_from_that_are_weights(tmp_path):
+    save_weights(tmp_path / "a.safetensors", {"a": torch.zeros(2)}, {})
+    check_weights(tmp_path / "a.safetensors")
+    torch.save({"a": torch.zeros(2)}, tmp_path / "a.pt")
+    check_weights(tmp_path / "a.pt")
