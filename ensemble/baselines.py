@@ -16,7 +16,7 @@ from ensemble.ensemble import Ensemble, Scale, calibrate
 from ensemble.fitting import fit_ensemble, measure
 from ensemble.points import to_points, to_table
 from ensemble.tuning import equal_rule
-from evaluation.thresholds import fit_thresholds
+from evaluation.thresholds import apply_thresholds, fit_thresholds
 from postproc.suppression import suppress
 from tomograms.particles import Particle
 
@@ -51,6 +51,10 @@ class Baseline:
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return all combined candidates."""
         return self.combine(calibrate(candidates, self.scales), self.particles, self.members)
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the candidates that reach their species' threshold."""
+        return apply_thresholds(table, self.thresholds)
 
 
 @dataclass(frozen=True)

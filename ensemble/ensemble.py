@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import CompetitionWeights, compete
+from ensemble.cutting import keep
 from evaluation.matching import codes
 from evaluation.residuals import shift
-from evaluation.thresholds import apply_thresholds
-from evaluation.thresholds import from_record as thresholds_from_record
-from evaluation.thresholds import to_record as thresholds_to_record
 from tomograms.errors import InputError
 from tomograms.files import read_json
 from tomograms.particles import Particle, from_records, to_records
@@ -26,9 +24,6 @@ from tomograms.particles import Particle, from_records, to_records
 FILE = "ensemble.json"
 Scale = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Maps ``(n,)`` scores; a `Calibration` is one."""
-
-
-LIMITS = ("threshold", "swept_threshold", "theory_threshold")
 
 
 @dataclass(frozen=True)
@@ -45,23 +40,18 @@ class SpeciesRule(FusionRule):
         Of the fused score.
     contest
         What the species makes of others at its place; ``None`` where they do not compete (see `ensemble.competition`).
-    threshold
-        Lowest fused, calibrated score that is reported; inf for none.
-    swept_threshold, theory_threshold
-        The threshold that the sweep found, and the one that theory demands; ``threshold`` lies between them (see
-        `fitting.fit_threshold`).
+    cut_factor
+        On the expected cut of each tomogram (see `ensemble.cutting`).
     """
 
     calibration: Mapping[str, Calibration]
     fused_calibration: Calibration
     contest: CompetitionWeights | None
-    threshold: float
-    swept_threshold: float
-    theory_threshold: float
+    cut_factor: float
 
     def to_record(self) -> dict[str, Any]:
-        """Return it for JSON, which knows no infinity."""
-        return {**asdict(self), **thresholds_to_record({name: getattr(self, name) for name in LIMITS})}
+        """Return it for JSON."""
+        return asdict(self)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> SpeciesRule:
@@ -70,7 +60,6 @@ class SpeciesRule(FusionRule):
             "calibration": {member: Calibration.from_record(own) for member, own in record["calibration"].items()},
             "fused_calibration": Calibration.from_record(record["fused_calibration"]),
             "contest": None if record["contest"] is None else CompetitionWeights(**record["contest"]),
-            **thresholds_from_record({name: record[name] for name in LIMITS}),
         }
         return cls(**{**record, **parsed})
 
@@ -98,8 +87,12 @@ class Ensemble:
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """Species -> lowest fused, calibrated score that is reported; inf for none."""
-        return {name: rule.threshold for name, rule in self.rules.items()}
+        """None: each tomogram is cut by itself, see `keep`."""
+        return {}
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return those of whole tomograms' fused candidates that are reported; see `ensemble.cutting`."""
+        return keep(table, {name: rule.cut_factor for name, rule in self.rules.items()})
 
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return all fused candidates with calibrated scores, in the total order.
@@ -124,8 +117,8 @@ class Ensemble:
         return compete(scored, self.particles, contests) if contests else scored
 
     def predict(self, candidates: pd.DataFrame) -> pd.DataFrame:
-        """Return the fused candidates that reach their species' threshold; see `apply`."""
-        return apply_thresholds(self.apply(candidates), self.thresholds)
+        """Return the fused candidates that are reported; see `apply` and `keep`."""
+        return self.keep(self.apply(candidates))
 
     def dropped(self, particle_type: str) -> tuple[str, ...]:
         """Return the members that take no part in a species."""
@@ -164,7 +157,10 @@ def load_ensemble(path: Path) -> Ensemble:
     try:
         return Ensemble.from_record(record["ensemble"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: expected the ensemble that ensemble.build writes, but got {error!r}") from None
+        raise InputError(
+            f"{path}: expected the ensemble that this version of ensemble.build writes, but got {error!r}; "
+            "build it again"
+        ) from None
 
 
 def _refuse_several_models(candidates: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Fitting an ensemble to truth and out-of-fold candidates: offsets, calibration, weights, radii, thresholds."""
+"""Fitting an ensemble to truth and out-of-fold candidates: offsets, calibration, weights, radii, cuts."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,13 @@ from optuna.study import Study
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import CompetitionWeights, compete, fit_competition
+from ensemble.cutting import fit_factor
 from ensemble.ensemble import Ensemble, SpeciesRule, rescore, weigh
 from ensemble.points import to_points
 from ensemble.tuning import Tuning, equal_rule, tune
 from ensemble.tuning_problem import TuningProblem
-from evaluation.counts import BETA
 from evaluation.matching import codes, positions
 from evaluation.residuals import measure_residuals, shift
-from evaluation.thresholds import Curve, best_threshold, sweep
 from postproc.candidates import in_order
 from tomograms.particles import Particle
 
@@ -84,30 +83,9 @@ def fit_ensemble(
             calibrations[name],
             second[name],
             contests.get(name),
-            *fit_threshold(sweep(truth, scored, particle)),
+            fit_factor(truth, scored, particle),
         )
     return Ensemble(tuple(names), tuple(particles), corrections, rules)
-
-
-def fit_threshold(curve: Curve) -> tuple[float, float, float]:
-    """Return a threshold on calibrated scores, the swept one and the theoretical one that it lies between.
-
-    The sweep's threshold is the best on these runs and owes much to the few candidates around it. On calibrated
-    probabilities the best cut is F* / (1 + beta^2), where F* is the best F-beta (for F1 and F* / 2: Lipton, Elkan and
-    Naryanaswamy 2014); it is steady, but as wrong as the calibration is. Their mean, as logits, beats both on held-out
-    runs.
-
-    Parameters
-    ----------
-    curve
-        Of fused, calibrated scores.
-    """
-    swept = best_threshold(curve)
-    theory = float(curve.f_beta.max(initial=0.0)) / (1 + BETA**2)
-    if not (0 < swept < 1 and theory > 0):
-        return swept, swept, theory
-    logit = (np.log(swept / (1 - swept)) + np.log(theory / (1 - theory))) / 2
-    return float(1 / (1 + np.exp(-logit))), swept, theory
 
 
 def measure(

@@ -6,8 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ensemble.comparison import TUNED, Comparison
-from ensemble.ensemble import LIMITS
-from evaluation.counts import BETA, METRIC
+from evaluation.counts import METRIC
 from evaluation.intervals import Interval, score_interval
 from evaluation.report import empty_table
 
@@ -31,7 +30,7 @@ def report(comparison: Comparison, *, simulated: bool, voxel_size: float | None 
     parts: list[RenderableType] = [
         score_table(comparison, title=f"Weighted {METRIC}: members against fusions{label}"),
         Text("\n".join(verdict(comparison))),
-        particle_table(comparison, title=f"Ensemble: nested {METRIC}, and the rule for new tomograms{label}"),
+        particle_table(comparison, title=f"The ensemble by species{label}"),
         residual_table(comparison, title=f"Where the members' sure hits lie, in Å{label}"),
         Text("\n".join(offsets(comparison, voxel_size))),
         Text(notes(comparison), style="dim"),
@@ -61,10 +60,10 @@ def score_table(comparison: Comparison, *, title: str) -> Table:
 
 
 def particle_table(comparison: Comparison, *, title: str) -> Table:
-    """Return each species' nested F4 beside the best member's, average precision, threshold, weights and radius."""
+    """Return each species' nested F4 beside the best member's, AP, factor on the cut, weights and radius."""
     rule, best = comparison.rule, comparison.best_member
     result, alone = comparison.ensemble, comparison.members[best]
-    columns = (METRIC, f"{best} {METRIC}", "AP", f"{best} AP", "threshold", "swept", f"F*/{1 + BETA**2}")
+    columns = (METRIC, f"{best} {METRIC}", "AP", f"{best} AP", "cut x")
     table = empty_table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
@@ -76,7 +75,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
             f"{alone.score.by_type[name]:.3f}",
             f"{result.average_precision[name]:.3f}",
             f"{alone.average_precision[name]:.3f}",
-            *(_figure(getattr(fusion, limit)) for limit in LIMITS),
+            f"{fusion.cut_factor:.2f}",
             *(f"{fusion.weights[m] / total:.2f}" if fusion.weights[m] else "dropped" for m in rule.members),
             f"{fusion.radius_fraction * particle.radius:.0f} Å" if len(fusion.active) > 1 else "-",
         )
@@ -148,22 +147,18 @@ def notes(comparison: Comparison) -> str:
     """Return what the figures are, and what they are not."""
     runs = len(comparison.ensemble.counts)
     return (
-        "Nested: calibration, localisation errors, weights, radii and thresholds were refitted without the held-out "
+        "Nested: calibration, localisation errors, weights, radii and cuts were refitted without the held-out "
         "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP: of each fold's "
         "held-out list, averaged with the weight of its true particles. Weights: stacked (learned from which clusters "
         "were hits), times what tuning found. No competition: equal weights, and species that are found at one place "
-        "do not compete for it, as they do in equal weights and ensemble. Threshold: on the fused, calibrated score, "
-        "halfway (as logits) between the one that is best on these runs (swept) and F*/(1 + beta^2) = "
-        f"F*/{1 + BETA**2}, the best "
-        "cut on perfectly calibrated probabilities. Best member: the highest nested score, which favours it. "
+        "do not compete for it, as they do in equal weights and ensemble. Cut: what each tomogram's own probabilities "
+        "ask for so that the expected F is highest, times a species' factor (cut x) that the tuning runs moved from 1. "
+        "Members are cut at the thresholds that are best on their own scores. Best member: the highest nested score, "
+        "which favours it. "
         "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "
         f"train on the held-out run. The intervals resample the {runs} runs: they omit training variance and "
         "undercover where runs are few, as seven are."
     )
-
-
-def _figure(value: float) -> str:
-    return "-" if value == float("inf") else f"{value:.3f}"
 
 
 def _range(interval: Interval, form: str) -> str:

@@ -18,11 +18,15 @@ class Rule(Protocol):
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """Each species' threshold on the scores that `apply` gives."""
+        """Each species' threshold on the scores that `apply` gives; none where each tomogram is cut by itself."""
         ...
 
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return the candidates with the scores that count (they may be fused: other rows than came in)."""
+        ...
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return those of what `apply` gave that are reported."""
         ...
 
 
@@ -38,6 +42,10 @@ class ThresholdRule:
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return the candidates as they are."""
         return candidates
+
+    def keep(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the candidates that reach their species' threshold."""
+        return apply_thresholds(table, self.thresholds)
 
 
 @dataclass(frozen=True)
@@ -172,14 +180,14 @@ def nested_fit(
         others = [run for run in runs if run not in fold.held_out]
         rule = fit(_of(truth, others), _of(candidates, others))
         own, ranked = _of(truth, fold.held_out), rule.apply(_of(candidates, fold.held_out))
-        results.append(FoldResult(fold, rule, count(own, apply_thresholds(ranked, rule.thresholds), particles)))
+        results.append(FoldResult(fold, rule, count(own, rule.keep(ranked), particles)))
         for particle in particles:
             true = int((own["particle_type"] == particle.name).sum())
             held[particle.name] += true
             found[particle.name] += true * average_precision(own, ranked, particle)
     truth, candidates = _of(truth, runs), _of(candidates, runs)
     rule = fit(truth, candidates)
-    counts = count(truth, apply_thresholds(rule.apply(candidates), rule.thresholds), particles)
+    counts = count(truth, rule.keep(rule.apply(candidates)), particles)
     precision = {name: value / max(held[name], 1) for name, value in found.items()}
     return NestedResult(tuple(particles), tuple(results), rule, counts, precision)
 

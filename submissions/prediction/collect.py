@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from evaluation.thresholds import apply_thresholds
 from postproc.candidates import empty_candidates
 from submissions.export.submission import clip, write_submission
 from submissions.prediction.budget import Budget, Plan
@@ -114,7 +113,7 @@ def _add(
         return []
     try:
         fused = fusion.fused(prediction)
-        kept = clip(apply_thresholds(fused, fusion.ensemble.thresholds), inference.dataset.extents([name]))
+        kept = clip(fusion.ensemble.keep(fused), inference.dataset.extents([name]))
         if name in judged:
             collected.fused[name] = fused
     except Exception as error:  # one tomogram's odd candidates are no reason to lose the others

@@ -113,5 +113,5 @@ def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Se
         return
     fused = concatenate(list(collected.fused.values()))
     kind = "simulated test truth" if dataset.simulated else "test truth"
-    title = f"{kind}, {len(judged)} tomograms: score at out-of-fold thresholds, and optimum"
-    console().print(truth_table(truth, fused, fusion.ensemble.thresholds, fusion.run.particles, title=title))
+    title = f"{kind}, {len(judged)} tomograms: score as submitted, and optimum"
+    console().print(truth_table(truth, fused, fusion.ensemble.keep(fused), fusion.run.particles, title=title))

@@ -1,57 +1,36 @@
-"""What the test truth, where it is known, says of a submission: whether out-of-fold thresholds still hold."""
+"""What the test truth, where it is known, says of a submission: whether the cuts that were fitted out-of-fold hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 from rich.table import Table
 
-from evaluation.counts import Score, count, pool, score
+from evaluation.counts import count, pool, score
 from evaluation.report import empty_table
 from evaluation.thresholds import apply_thresholds, fit_thresholds
 from tomograms.particles import Particle
 
 
-def score_at(
-    truth: pd.DataFrame, fused: pd.DataFrame, thresholds: Mapping[str, float], particles: Sequence[Particle]
-) -> Score:
-    """Return the score of candidates that are cut at these thresholds.
-
-    Parameters
-    ----------
-    truth
-        ``experiment, particle_type, x, y, z`` (Å).
-    fused
-        Candidates before any threshold.
-    thresholds
-        By species.
-    particles
-        Every species.
-    """
-    return score(pool(count(truth, apply_thresholds(fused, thresholds), particles)), particles)
-
-
 def truth_table(
-    truth: pd.DataFrame,
-    fused: pd.DataFrame,
-    thresholds: Mapping[str, float],
-    particles: Sequence[Particle],
-    *,
-    title: str,
+    truth: pd.DataFrame, fused: pd.DataFrame, kept: pd.DataFrame, particles: Sequence[Particle], *, title: str
 ) -> Table:
     """Return score, optimum (at the best thresholds for this very truth), gap, and the F4 of every species that counts.
 
     Parameters
     ----------
-    truth, fused, thresholds, particles
-        See `score_at`.
+    truth
+        ``experiment, particle_type, x, y, z`` (Å).
+    fused, kept
+        All candidates, and those that were submitted.
+    particles
+        Every species.
     title
         Above the table.
     """
-    kept, best = (
-        score_at(truth, fused, limits, particles) for limits in (thresholds, fit_thresholds(truth, fused, particles))
-    )
+    optimal = apply_thresholds(fused, fit_thresholds(truth, fused, particles))
+    ours, best = (score(pool(count(truth, table, particles)), particles) for table in (kept, optimal))
     scored = [particle.name for particle in particles if particle.weight > 0]
     table = empty_table(title, "", ("score", "optimum", "gap", *scored))
-    figures = (kept.total, best.total, best.total - kept.total, *(kept.by_type[name] for name in scored))
+    figures = (ours.total, best.total, best.total - ours.total, *(ours.by_type[name] for name in scored))
     table.add_row("submitted", *(f"{value:.3f}" for value in figures))
     return table

@@ -3,14 +3,14 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from ensemble.baselines import BASELINES
 from ensemble.calibration import label_hits
 from ensemble.comparison import TUNED, compare
-from ensemble.ensemble import LIMITS, Ensemble, load_ensemble
+from ensemble.cutting import expected_cut
+from ensemble.ensemble import Ensemble, load_ensemble
 from ensemble.fitting import fit_ensemble
 from evaluation.nested import nested, nested_fit
 from postproc.candidates import COLUMNS, concatenate, empty_candidates, in_order, make_candidates
@@ -101,18 +101,6 @@ def test_fused_scores_are_probabilities(fitted):
                 assert label[chosen].mean() == pytest.approx(rows["score"][chosen].mean(), abs=0.1)
 
 
-def test_threshold_lies_between_the_swept_one_and_theory(built):
-    comparison, _ = built
-    rule = comparison.rule
-    for particle in PAIR:
-        used, swept, theory = (getattr(rule.rules[particle.name], limit) for limit in LIMITS)
-        assert np.log(used / (1 - used)) == pytest.approx(
-            (np.log(swept / (1 - swept)) + np.log(theory / (1 - theory))) / 2
-        )
-        # F* is the sweep's, and no other threshold does better on these runs.
-        assert comparison.ensemble.optimum.by_type[particle.name] <= 17 * theory + 1e-12
-
-
 def test_record_restores_every_bit(fitted, data, tmp_path):
     write_json(tmp_path / "ensemble.json", {"ensemble": fitted.to_record()})
     restored = load_ensemble(tmp_path / "ensemble.json")
@@ -120,10 +108,10 @@ def test_record_restores_every_bit(fitted, data, tmp_path):
     pd.testing.assert_frame_equal(restored.apply(data[1]), fitted.apply(data[1]), check_exact=True)
 
 
-def test_infinite_threshold_survives_the_record(data):
+def test_a_species_without_candidates_is_kept_as_it_is(data):
     truth, candidates = data
     rule = fit(truth, candidates[candidates["particle_type"] == "easy"])
-    assert rule.thresholds["hard"] == np.inf
+    assert rule.rules["hard"].cut_factor == 1.0
     record = json.loads(json.dumps(rule.to_record(), allow_nan=False))
     assert Ensemble.from_record(record) == rule
 
@@ -135,10 +123,23 @@ def test_order_of_rows_changes_no_bit_of_the_fit(fitted, data):
     pd.testing.assert_frame_equal(fitted.apply(shuffled), fitted.apply(candidates), check_exact=True)
 
 
-def test_predict_is_apply_above_the_thresholds(fitted, data):
+def test_predict_is_apply_above_each_tomograms_cut(fitted, data):
     whole, kept = fitted.apply(data[1]), fitted.predict(data[1])
-    limit = whole["particle_type"].map(dict(fitted.thresholds))
-    pd.testing.assert_frame_equal(kept, whole[whole["score"] >= limit].reset_index(drop=True))
+    parts = []
+    for (_, name), rows in whole.groupby(["experiment", "particle_type"]):
+        cut = fitted.rules[name].cut_factor * expected_cut(rows["score"].to_numpy())
+        parts.append(rows[rows["score"] >= cut])
+    assert len(parts) > 2
+    pd.testing.assert_frame_equal(kept, in_order(pd.concat(parts)).reset_index(drop=True))
+
+
+def test_an_ensemble_of_an_older_version_is_one_line(fitted, tmp_path):
+    record = fitted.to_record()
+    for rule in record["rules"].values():
+        rule["threshold"] = rule.pop("cut_factor")
+    write_json(tmp_path / "ensemble.json", {"ensemble": record})
+    with pytest.raises(InputError, match=r"ensemble.json: expected .* build it again"):
+        load_ensemble(tmp_path / "ensemble.json")
 
 
 def test_empty_in_empty_out(fitted):

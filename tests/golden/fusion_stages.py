@@ -225,10 +225,7 @@ def fitting(folder: Path) -> dict[str, Any]:
         tried = {name: [trial.value for trial in study.trials] for name, study in studies.items()}
         counts = {
             "fused": fused["particle_type"].value_counts().sort_index().to_dict(),
-            "kept": apply_thresholds(rule.apply(candidates), rule.thresholds)["particle_type"]
-            .value_counts()
-            .sort_index()
-            .to_dict(),
+            "kept": rule.predict(candidates)["particle_type"].value_counts().sort_index().to_dict(),
             "trial values": tried,
         }
         out[f"{key}.json"] = {"ensemble": rule.to_record(), **counts}
@@ -246,7 +243,7 @@ def baselines(folder: Path) -> dict[str, Any]:
         limits[name] = {
             "thresholds": rule.thresholds,
             "fused": len(table),
-            "kept": len(apply_thresholds(rule.apply(candidates), rule.thresholds)),
+            "kept": len(rule.keep(table)),
         }
         tables.append(_head(table[table["experiment"] == "TS_0"], 3).assign(model=name))
     return {"baselines.json": limits, "baselines.csv": pd.concat(tables)}

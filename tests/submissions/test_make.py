@@ -12,7 +12,6 @@ import pytest
 
 from ensemble.ensemble import load_ensemble
 from evaluation.metric import kaggle_score
-from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
 from submissions.export.submission import SUBMISSION_COLUMNS, clip, read_submission
 from submissions.inputs import find_run, names_to_predict, trained_on
@@ -66,7 +65,7 @@ def test_the_table_is_that_of_the_ensemble_loaded_again(predicted):
     fusion = load_fusion(run, TEST)
     inference = Inference(run, dataset, Store(run.path / "test"), MEMBERS, "cpu")
     fused = concatenate([fusion.fused(inference.predict(name, Plan(MEMBERS))) for name in TEST])
-    expected = clip(apply_thresholds(fused, fusion.ensemble.thresholds), dataset.extents(TEST))
+    expected = clip(fusion.ensemble.keep(fused), dataset.extents(TEST))
     assert submission(project).drop(columns="id").equals(expected[SUBMISSION_COLUMNS[1:]])
 
 
