@@ -27,6 +27,8 @@ from tomograms.files import parse_json
 
 UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
+SHIFT = 0.01
+"""Voxels by which a volume may be translated: no more than rounding."""
 READERS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 """Chunks that are read at a time, each by one thread: decoding, copying and adding up leave Python to the others."""
 
@@ -180,6 +182,20 @@ def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
     size = scale * [UNITS[unit] for unit in units]
     if not (np.all(np.isfinite(size)) and size.min() > 0 and size.max() <= size.min() * 1.001):
         raise InputError(f"{source}/.zattrs: expected cubic voxels above 0 Å, but got {size.tolist()} Å (z, y, x)")
+    offset = np.zeros(3)
+    try:
+        for transformation in steps:  # in the order in which they are applied
+            if transformation["type"] == "scale":
+                offset = offset * np.array(transformation["scale"], np.float64)
+            elif transformation["type"] == "translation":
+                offset = offset + np.array(transformation["translation"], np.float64)
+    except (KeyError, TypeError, ValueError):
+        offset = np.full(3, np.nan)
+    if not np.all(np.abs(offset) <= SHIFT * scale):
+        raise InputError(
+            f"{source}/.zattrs: expected no translation, since positions are measured from the centre of the first "
+            f"voxel, but got {offset.tolist()} (z, y, x)"
+        )
     try:
         chunks, kind = tuple(int(n) for n in array["chunks"]), np.dtype(array["dtype"]).kind
         valid = len(chunks) == 3 and min(chunks) >= 1 and array["zarr_format"] == 2

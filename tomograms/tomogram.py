@@ -5,11 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from tomograms.errors import InputError
 
-NEIGHBOURS = 3
+NEIGHBOURS = 6
 """Along each axis, that equal a voxel without data."""
+COARSE = 0.02
+"""Part of the voxels that hold the median itself, from which on grey levels are few: 20 levels within one deviation."""
+QUARTILE = 0.6744897501960817
+"""Standard deviations from a normal distribution's median to its quartiles."""
+FEW = 50
+"""Voxels on one level, besides: fewer say nothing of a distribution."""
 LEAST = 0.01
 """Part of a volume that a value without data fills at least; less does not move the statistics."""
 
@@ -55,12 +62,11 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     step = max(1, int(np.ceil((volume.size / 1e6) ** (1 / 3))))
     sample = volume[::step, ::step, ::step]
     fills = fill_values(volume, step)
-    filled = sample[~np.isin(sample, fills)] if fills.size else sample
-    median = float(np.median(filled)) if filled.size else float(volume.flat[0])
-    scale = 1.4826 * float(np.median(np.abs(filled - np.float32(median)))) if filled.size else 0.0
+    blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
+    filled = sample if blank is None else sample[~blank[::step, ::step, ::step]]
+    median, scale = centre_and_scale(filled) if filled.size else (float(volume.flat[0]), 0.0)
     if not scale > 0:
         raise InputError(f"expected a volume with contrast, but got {median:g} nearly everywhere")
-    blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
     out = np.empty(volume.shape, np.float32) if out is None else out
     for z, (source, target) in enumerate(zip(volume, out, strict=True)):  # a slice stays in the processor's cache
         np.subtract(source, np.float32(median), out=target)
@@ -71,11 +77,39 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     return out
 
 
+def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:
+    """Return median and 1.4826 x MAD of grey levels, to a fraction of a level where there are few of them.
+
+    In data of 8 bit most voxels may hold a few levels; the median and the MAD are levels, too, and far off. There, the
+    quartiles are read between the edges of levels, as if a normal distribution lay in each level.
+
+    Parameters
+    ----------
+    sample
+        ``(n,)`` or any other shape.
+    """
+    median = float(np.median(sample))
+    if np.count_nonzero(sample == np.float32(median)) < max(COARSE * sample.size, FEW):
+        return median, 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
+    levels, counts = np.unique(sample, return_counts=True)
+    if len(levels) == 1:
+        return median, 0.0
+    half = float(np.diff(levels.astype(np.float64)).min()) / 2
+    upper = levels.astype(np.float64) + half
+    edge = np.column_stack([upper - 2 * half, upper]).ravel()  # of each level, the same twice between neighbours
+    below = np.cumsum(counts) / sample.size
+    share = np.column_stack([below - counts / sample.size, below]).ravel()
+    deviation = ndtri(np.clip(share, 1e-4, 1 - 1e-4))
+    low, centre, high = np.interp([-QUARTILE, 0.0, QUARTILE], deviation, edge)
+    return float(centre), float((high - low) / (2 * QUARTILE))
+
+
 def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     """Return the values that stand where a tomogram holds no data; none of most tomograms.
 
-    Such a value makes up constant regions of at least `LEAST` of the volume, some of which reach its faces. Grey levels
-    of 8 bit repeat, too, but not along a line in each direction; saturated gold does, in small regions inside.
+    Such a value makes up constant regions of at least `LEAST` of the volume, some of which reach its faces, and half of
+    its voxels lie there. Grey levels of 8 bit repeat, too, but seldom along a line in each direction; saturated gold
+    does, in small regions inside.
 
     Parameters
     ----------
@@ -90,7 +124,9 @@ def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
         return np.empty(0, np.float32)
     values, counts = np.unique(sample[blank], return_counts=True)
     faces = np.concatenate([sample[face][blank[face]] for axis in range(3) for face in _faces(axis)])
-    return values[(counts >= LEAST * sample.size) & np.isin(values, faces)]
+    found = values[(counts >= LEAST * sample.size) & np.isin(values, faces)]
+    solid = [np.count_nonzero(blank & (sample == value)) >= 0.5 * np.count_nonzero(sample == value) for value in found]
+    return found[np.array(solid, bool)]
 
 
 def constant(volume: NDArray[np.float32], z: int, values: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:

@@ -127,6 +127,24 @@ def scale(content, values):
     content["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"] = values
 
 
+@pytest.mark.parametrize("place", ["dataset", "level"])
+def test_a_translated_volume_is_refused(folder, place):
+    def translate(by):
+        def change(content):
+            level = content["multiscales"][0]
+            owner = level["datasets"][0] if place == "dataset" else level
+            steps = [step for step in owner.get("coordinateTransformations", []) if step["type"] == "scale"]
+            owner["coordinateTransformations"] = [*steps, {"type": "translation", "translation": by}]
+
+        edit(folder / ".zattrs", change)
+
+    translate([0.0, 0.0, 0.05])  # half a hundredth of a voxel
+    assert find(folder).voxel_size == 10.012444
+    translate([0.0, 0.0, 120.0])
+    with pytest.raises(InputError, match=r".zattrs: expected no translation, .* but got \[0.0, 0.0, 120.0\]"):
+        find(folder)
+
+
 def test_almost_cubic_voxels_are_averaged(folder):
     edit(folder / ".zattrs", lambda content: scale(content, [10.0, 10.0, 10.009]))
     assert find(folder).voxel_size == pytest.approx((10 + 10 + 10.009) / 3)

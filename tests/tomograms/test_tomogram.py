@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from tomograms.errors import InputError
-from tomograms.tomogram import normalise
+from tomograms.tomogram import centre_and_scale, fill_values, normalise
 
 
 def noise(shape=(12, 20, 24), seed=0):
@@ -85,4 +86,37 @@ def test_few_grey_levels_are_data():
     levels = np.clip(np.round(noise((40, 40, 40)) * 1.2 + 128), 0, 255).astype(np.float32)
     result = normalise(levels)
     assert len(np.unique(result)) == len(np.unique(levels))
-    assert (result == 0).mean() == pytest.approx((levels == np.median(levels)).mean(), abs=0.01)
+    assert np.median(result) == pytest.approx(0, abs=0.5) and result.std() == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.parametrize("level", [128, 0])
+def test_padding_on_a_level_that_the_data_hold_too(level):
+    data = np.clip(np.round(noise((60, 60, 60)) * 2 + (128 if level else 3)), 0, 255).astype(np.float32)
+    volume = np.full((60, 60, 120), level, np.float32)
+    volume[:, :, 30:90] = data
+    result = normalise(volume)
+    inside = np.abs(result[10:-10, 10:-10, 40:80] - normalise(data)[10:-10, 10:-10, 10:50])
+    assert np.quantile(inside, 0.95) < 0.15 and not result[:, :, :20].any()
+
+
+def test_smooth_data_of_8_bit_are_no_padding():
+    smooth = ndimage.gaussian_filter(noise((60, 60, 60)), 3.0)
+    levels = np.round(smooth / smooth.std() * 4 + 128).astype(np.float32)
+    assert not len(fill_values(levels, 1))
+
+
+@pytest.mark.parametrize("spread", [0.4, 0.8, 1.5, 4.0])
+def test_few_grey_levels_have_the_statistics_of_what_they_were_made_from(spread):
+    exact = noise((60, 60, 60)) * np.float32(spread) + np.float32(128.3)
+    median, scale = centre_and_scale(np.round(exact))
+    assert median == pytest.approx(128.3, abs=0.06 * spread)
+    assert scale == pytest.approx(spread, rel=0.12)
+    assert centre_and_scale(np.round(exact) * 7e-6)[1] == pytest.approx(7e-6 * scale, rel=1e-3)
+
+
+def test_most_voxels_on_one_level():
+    volume = np.full((30, 30, 30), 128, np.float32)
+    rng = np.random.default_rng(0)
+    volume[rng.random(volume.shape) < 0.2] = 127
+    volume[10:16, 10:16, 10:16] = 90
+    assert normalise(volume)[12, 12, 12] == -12
