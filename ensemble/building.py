@@ -2,6 +2,7 @@
 
 import argparse
 
+from compute.lock import held
 from ensemble.add import keep_added, parse_additions, read_added
 from ensemble.baselines import BASELINES
 from ensemble.comparison import compare
@@ -21,6 +22,12 @@ from tomograms.files import write_json
 def build_ensemble(arguments: argparse.Namespace) -> int:
     """Do what `ensemble.build` was asked for."""
     run = choose_run(arguments.runs, arguments.run)
+    with held(run.path):
+        return _build(arguments, run)
+
+
+def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
+    """Build in a run that nobody else works in."""
     files = parse_additions(arguments.add, [*run.members, *BASELINES])
     extents = known_extents(run) if files else {}
     tables = {
@@ -63,4 +70,10 @@ def known_extents(run: RunDirectory) -> dict[str, Extent]:
     except InputError:
         return {}
     names = {*dataset.runs("train"), *dataset.runs("test")}
-    return dataset.extents(name for name in names if dataset.has_tomogram(name))
+    found: dict[str, Extent] = {}
+    for name in names:
+        try:
+            found |= dataset.extents([name])
+        except InputError:  # no tomogram, or a damaged one: told where it is read
+            continue
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compute.cores import usable_cores
 from compute.devices import find_devices, resolve_device
+from compute.lock import held
 from evaluation.folds import Fold, load_folds
 from evaluation.jobs import Job
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, LARGEST_SEED
@@ -31,9 +32,10 @@ from tomograms.versions import commit, versions
 def cross_validate(arguments: argparse.Namespace) -> int:
     """Do what `evaluation.cv` was asked for."""
     run, dataset = prepare(arguments)
-    jobs = jobs_of(run)
-    train_open(jobs, run, dataset, arguments.device)
-    summarise(run, jobs, simulated=dataset.simulated)
+    with held(run.path):
+        jobs = jobs_of(run)
+        train_open(jobs, run, dataset, arguments.device)
+        summarise(run, jobs, simulated=dataset.simulated)
     return 0
 
 

@@ -143,11 +143,16 @@ class Dataset:
             raise InputError(f"{stored.source}: {error}") from None
 
     def has_tomogram(self, run: str) -> bool:
-        """Return whether a run has a tomogram of the type and voxel spacing that were chosen; it may be damaged."""
+        """Return whether a run has a tomogram of the type and voxel spacing that were chosen, a damaged one included.
+
+        Where several leave the choice open, it has one; whoever reads it is told.
+        """
         try:
             self.source.volume(run)
         except NoTomogramError:
             return False
+        except InputError:
+            pass
         return True
 
     def has_picks(self, run: str) -> bool:

@@ -87,5 +87,5 @@ def parse_json(text: str | bytes, source: Path | str) -> Any:
     """
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: expected JSON, but got something else ({error})") from None

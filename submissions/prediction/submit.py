@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compute.devices import find_devices
+from compute.lock import held
 from ensemble.add import added_path, refuse_outside
+from evaluation.run_directory import RunDirectory
 from postproc.candidates import concatenate
 from submissions.export.names import Naming
 from submissions.export.submission import read_submission
@@ -35,10 +37,16 @@ def submit(arguments: argparse.Namespace) -> int:
     """Do what `submissions.make` was asked for; return the exit code."""
     limit = None if arguments.budget is None else parse_duration(arguments.budget)
     run = find_run(arguments.runs, arguments.run)
+    folder = arguments.out or run.path
+    with held(folder):
+        return _submit(arguments, run, folder, limit)
+
+
+def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limit: float | None) -> int:
+    """Predict, write and score in a folder that nobody else works in."""
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
     fusion = load_fusion(run, names)
-    folder = arguments.out or run.path
     exports = None
     if arguments.to:
         from submissions.export.formats import Exports  # a submission alone needs neither copick nor starfile
