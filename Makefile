@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test docs env clean
+.PHONY: run test fuzz docs env clean
 
 env: $(VENV)/installed
 
@@ -23,6 +23,9 @@ test: env
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+fuzz: env
+	$(BIN)/python -m tests.fuzz
+
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
@@ -31,4 +34,4 @@ $(VENV)/installed-docs: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site fuzz-found

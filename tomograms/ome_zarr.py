@@ -27,6 +27,8 @@ from tomograms.files import parse_json
 
 UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
+LARGEST = 2**36
+"""Voxels of a volume, 256 GiB in float32: more is a mistake in its metadata."""
 SHIFT = 0.01
 """Voxels by which a volume may be translated: no more than rounding."""
 READERS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -172,12 +174,14 @@ def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
             f"{source}/.zattrs: expected OME-NGFF multiscales with axes and a scale, but got something else ({error!r})"
         ) from None
     array = _json(store, f"{path}/.zarray", source)
-    shape = array.get("shape", [])
-    if len(shape) != 3 or min(shape) < 1:
+    shape = array.get("shape") if isinstance(array, dict) else None
+    if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3 or min(shape) < 1:
         raise InputError(f"{source}: expected a 3D volume (z, y, x), but got the shape {shape}")
+    if math.prod(shape) > LARGEST:
+        raise InputError(f"{source}: expected at most {LARGEST} voxels, but got the shape {shape}")
     if axes != list(AXES) or scale.shape != (3,):
         raise InputError(f"{source}/.zattrs: expected the axes z, y, x with three scales, but got {axes}")
-    if not set(units) <= set(UNITS):
+    if any(unit not in list(UNITS) for unit in units):
         raise InputError(f"{source}/.zattrs: expected axes in angstrom or nanometer, but got {units}")
     size = scale * [UNITS[unit] for unit in units]
     if not (np.all(np.isfinite(size)) and size.min() > 0 and size.max() <= size.min() * 1.001):
@@ -204,6 +208,8 @@ def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
     if not valid or kind not in "fiu":
         raise InputError(f"{source}/{path}/.zarray: expected an array of numbers in Zarr format 2, but got {array}")
     separator = array.get("dimension_separator", ".")
+    if separator not in (".", "/"):
+        raise InputError(f"{source}/{path}/.zarray: expected the dimension_separator . or /, but got {separator!r}")
     if "dimension_separator" not in array and f"{path}/0.0.0" not in store and f"{path}/0/0/0" in store:
         separator = "/"  # of zarr-python before 2.8, whose nested stores did not say so
         told = json.dumps(array | {"dimension_separator": separator}).encode()

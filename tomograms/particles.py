@@ -94,6 +94,8 @@ def from_copick(objects: Sequence[Mapping[str, Any]], source: Path | str) -> tup
         if not isinstance(radius, (int, float)) or not 0 < radius < math.inf:
             raise InputError(f"{source}: expected a radius above 0 Å for {entry['name']}, but got {radius}")
         metadata = entry.get("metadata") or {}
+        if not isinstance(metadata, Mapping):
+            raise InputError(f"{source}: expected an object as metadata of {entry['name']}, but got {metadata!r}")
         weight = metadata.get("weight", metadata.get("score_weight", 1.0))
         if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
             raise InputError(f"{source}: expected a weight of at least 0 for {entry['name']}, but got {weight}")

@@ -123,6 +123,9 @@ def _particles(path: Path) -> pd.DataFrame:
     if not isinstance(block, pd.DataFrame):
         found = ", ".join(name or "one without a name" for name in blocks) or "none"
         raise InputError(f"{path}: expected a block particles, or one block alone, with a table, but got {found}")
+    twice = block.columns[block.columns.duplicated()]
+    if len(twice):
+        raise InputError(f"{path}: expected each column once, but got {twice[0]} twice")
     return block
 
 

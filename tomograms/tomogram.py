@@ -65,12 +65,13 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
     filled = sample if blank is None else sample[~blank[::step, ::step, ::step]]
     median, scale = centre_and_scale(filled) if filled.size else (float(volume.flat[0]), 0.0)
-    if not scale > 0:
+    if not 0 < scale < np.inf:
         raise InputError(f"expected a volume with contrast, but got {median:g} nearly everywhere")
     out = np.empty(volume.shape, np.float32) if out is None else out
     for z, (source, target) in enumerate(zip(volume, out, strict=True)):  # a slice stays in the processor's cache
-        np.subtract(source, np.float32(median), out=target)
-        target *= np.float32(1 / scale)
+        with np.errstate(over="ignore"):  # what overflows is clipped
+            np.subtract(source, np.float32(median), out=target)
+            target *= np.float32(1 / scale)
         np.clip(target, -12.0, 6.0, out=target)
         if blank is not None:
             target[blank[z]] = 0.0
@@ -90,7 +91,8 @@ def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:
     """
     median = float(np.median(sample))
     if np.count_nonzero(sample == np.float32(median)) < max(COARSE * sample.size, FEW):
-        return median, 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
+        with np.errstate(over="ignore"):
+            return median, 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
     levels, counts = np.unique(sample, return_counts=True)
     if len(levels) == 1:
         return median, 0.0
