@@ -95,7 +95,7 @@ class CopickProject:
         """
         found = self._run(run)
         places = [(found.fs_overlay, found.overlay_path)]
-        if not found.static_is_overlay:
+        if not getattr(found, "static_is_overlay", True):  # the portal's runs have no static folder of picks
             places.append((found.fs_static, found.static_path))
         # Listed here, because copick fails on a file that is named {object}.json, as Kaggle's are.
         sets = []

@@ -154,7 +154,7 @@ def test_an_unknown_run(root):
         ),
         (
             json.dumps({**MINIMAL, "config_type": "cryoet_data_portal"}),
-            "expected config_type filesystem, but got cryoet_data_portal",
+            "expected a copick config that copick can open, but it says of a: .* CopickConfigCDP",
         ),
     ],
 )
