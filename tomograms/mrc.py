@@ -9,7 +9,6 @@ import hashlib
 import math
 import warnings
 import zlib
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +20,6 @@ from numpy.typing import NDArray
 from tomograms.errors import InputError
 from tomograms.picks import NEAR
 
-SUFFIXES = (".mrc", ".mrc.gz", ".rec", ".map")
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 """Types of voxels by the header's mode; complex and packed ones are no tomogram's."""
 STACKS = range(401, 631)
@@ -98,19 +96,6 @@ class MrcVolume:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
         digest.update(repr(self.voxel_size).encode())
         return digest.hexdigest()
-
-
-def find_files(folder: Path) -> list[Path]:
-    """Return the sorted MRC files directly in a folder, without hidden ones."""
-    names = (f for f in folder.iterdir() if f.name.endswith(SUFFIXES) and not f.name.startswith("."))
-    return sorted(f for f in names if not f.is_dir())
-
-
-def run_name(path: str, runs: Collection[str] = (), suffixes: tuple[str, ...] = SUFFIXES) -> str:
-    """Return the run that a path to a file means: its name without suffix, or as it stands if a run is called so."""
-    name = path.rpartition("/")[2]
-    ends = [suffix for suffix in suffixes if name.endswith(suffix)]
-    return name if name in runs or not ends else name.removesuffix(max(ends, key=len))
 
 
 def find_volume(path: Path, stated: float | None = None) -> MrcVolume:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tomograms.errors import InputError
 from tomograms.files import read_json
-from tomograms.mrc import find_files, find_volume, run_name
+from tomograms.mrc import find_volume
+from tomograms.mrc_names import find_files, run_name
 from tomograms.particles import CZII, Particle, from_copick
 from tomograms.pick_tables import read_csv, read_star
 from tomograms.picks import Choice, PickSet

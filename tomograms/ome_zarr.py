@@ -203,7 +203,7 @@ def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
     try:
         chunks, kind = tuple(int(n) for n in array["chunks"]), np.dtype(array["dtype"]).kind
         valid = len(chunks) == 3 and min(chunks) >= 1 and array["zarr_format"] == 2
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         valid, chunks, kind = False, (), ""
     if not valid or kind not in "fiu":
         raise InputError(f"{source}/{path}/.zarray: expected an array of numbers in Zarr format 2, but got {array}")

@@ -9,7 +9,7 @@ import starfile
 
 from tomograms.coordinates import to_angstrom
 from tomograms.errors import InputError
-from tomograms.mrc import SUFFIXES, run_name
+from tomograms.mrc_names import SUFFIXES, run_name
 from tomograms.picks import NEAR, TRUTH_COLUMNS, UNITS, VOXELS, join_truth
 from tomograms.tables import read_table, refuse
 from tomograms.volume import Volume

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Protocol
 
 from tomograms.errors import InputError
+from tomograms.kaggle_tree import KaggleTree, is_tree
+from tomograms.mrc_names import SUFFIXES, find_files
 from tomograms.particles import Particle
 from tomograms.picks import Choice, PickSet
 from tomograms.volume import Volume
@@ -55,14 +57,14 @@ def open_source(path: Path, choice: Choice) -> Source:
 
 def _open_folder(path: Path, choice: Choice) -> Source:
     """Return a folder as the one source that it can be."""
-    from tomograms.kaggle_tree import KaggleTree, is_tree
-    from tomograms.mrc import SUFFIXES, find_files
-    from tomograms.mrc_folder import open_mrc_folder
-
     tree, files = is_tree(path), find_files(path)
     if tree == bool(files):
         raise InputError(
             f"{path}: expected a folder with train/static/ExperimentRuns or with MRC files ({', '.join(SUFFIXES)}), "
             f"but found {'both' if tree else 'none'}"
         )
-    return KaggleTree(path, choice) if tree else open_mrc_folder(path, choice)
+    if tree:
+        return KaggleTree(path, choice)
+    from tomograms.mrc_folder import open_mrc_folder
+
+    return open_mrc_folder(path, choice)

@@ -1,7 +1,6 @@
 """``python -m submissions.kaggle``: pack a run for Kaggle, and rehearse the notebook without network."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,9 +22,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--expect", type=int, default=500, help="tomograms to be expected (default: 500)")
     options.add_argument(
         "--image", type=Path, metavar="FILE", help="pip freeze of Kaggle's image (default: a built-in list of names)"
-    )
-    options.add_argument(
-        "--python", default=f"{sys.version_info.major}.{sys.version_info.minor}", help="Kaggle's Python (default: this)"
     )
     options.add_argument(
         "--final",

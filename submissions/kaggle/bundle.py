@@ -13,7 +13,15 @@ from ensemble.ensemble import FILE, load_ensemble
 from evaluation.run_directory import RunDirectory
 from submissions.export.provenance import ensemble_version
 from submissions.kaggle.notebook import write_notebook
-from submissions.kaggle.packages import download_wheels, lacking, project_metadata, write_wheel
+from submissions.kaggle.packages import (
+    PROJECT,
+    PYTHONS,
+    download_wheels,
+    inference_requirements,
+    lacking,
+    project_metadata,
+    write_wheel,
+)
 from submissions.prediction.final import ALL, model_folders
 from submissions.prediction.fusion import members_in_use
 from tomograms.errors import InputError
@@ -36,8 +44,6 @@ class Order:
         For the notebook.
     image
         What Kaggle's image has; see `submissions.kaggle.packages.lacking`.
-    python
-        Its version of Python, ``3.11``.
     final
         Which models are packed; see `submissions.prediction.final`.
     """
@@ -46,7 +52,6 @@ class Order:
     budget: str
     expect: int
     image: Mapping[str, str | None]
-    python: str
     final: str
 
 
@@ -84,9 +89,9 @@ def _fill(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
     members = members_in_use(load_ensemble(run.path / FILE), run)
     copy_run(run, members, folder / RUN, final=order.final)
     (folder / "wheels").mkdir()
-    wheel = write_wheel(folder / "wheels")
-    packed = lacking(project_metadata().requirements, order.image)
-    download_wheels(packed, folder / "wheels", python=order.python)
+    write_wheel(folder / "wheels")
+    packed = lacking(inference_requirements(), order.image)
+    download_wheels(packed, folder / "wheels", pythons=PYTHONS)
     write_notebook(folder / "submit.ipynb", budget=order.budget, expect=order.expect, final=order.final)
     title = f"CryoET picks {run.name}"[:43].strip()
     write_json(folder / "dataset-metadata.json", dataset_metadata(title, order.account))
@@ -95,9 +100,9 @@ def _fill(folder: Path, run: RunDirectory, order: Order) -> dict[str, Any]:
         "run": run.name,
         "ensemble": ensemble_version(run.path / FILE),
         "members": list(members),
-        "wheel": wheel.name,
+        "project": f"{PROJECT}=={project_metadata().version}",
         "packed": packed,
-        "python": order.python,
+        "pythons": list(PYTHONS),
         "simulated": run.record.simulated,
     }
     write_json(folder / "bundle.json", record)
@@ -143,6 +148,7 @@ def kernel_metadata(title: str, account: str) -> dict[str, Any]:
         "is_private": True,
         "enable_gpu": True,
         "enable_internet": False,
+        "machine_shape": "NvidiaTeslaT4",
         "dataset_sources": [dataset_metadata(title, account)["id"]],
         "competition_sources": [COMPETITION],
         "kernel_sources": [],

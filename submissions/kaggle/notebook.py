@@ -44,9 +44,18 @@ print("data:", data)
 '''
 
 INSTALL = """\
-wheels = sorted(str(path) for path in (bundle / "wheels").glob("*.whl"))
-# Without dependencies: what is missing in the image is among the wheels, and torch stays the image's own.
-subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", *wheels], check=True)
+import json
+
+record = json.loads((bundle / "bundle.json").read_text())
+wanted = [record["project"], *(f"{name}=={version}" for name, version in record["packed"].items())]
+# Without dependencies: what is missing in the image is among the wheels, and torch and numpy stay the image's own.
+pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+subprocess.run([*pip, "--find-links", str(bundle / "wheels"), *wanted], check=True)
+needed = "import submissions.prediction.submit, models.unet.member, models.yolo.member"
+if subprocess.run([sys.executable, "-c", needed]).returncode:
+    version = ".".join(map(str, sys.version_info[:2]))
+    print(f"error: the image (Python {version}) lacks what is named above; pack with --image, its pip freeze")
+    raise SystemExit(2)
 """
 
 PREDICT = """\

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -29,6 +30,12 @@ DATA_FILES = ("cv_folds.yaml",)
 """Files that lie beside the packages."""
 NEVER = re.compile(r"torch|torchvision|triton|nvidia-.*|cuda-.*")
 """Distributions that are never packed: an image's own torch fits its driver."""
+NOT_FOR_INFERENCE = frozenset(
+    ("copick", "gemmi", "mrcfile", "nbformat", "optuna", "sqlalchemy", "starfile", "torch-ctf", "torch-fourier-slice")
+)
+"""Requirements that no import of a prediction on Kaggle's data reaches."""
+PYTHONS = ("3.11", "3.12", "3.13")
+"""Versions of Python that wheels are packed for: Kaggle's has 3.12, Colab's 3.13."""
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 # fmt: off
 KAGGLE_IMAGE = (
@@ -65,6 +72,11 @@ def project_metadata() -> Metadata:
         return Metadata(project["version"], tuple(project["dependencies"]))
     own = metadata.distribution(PROJECT)
     return Metadata(own.version, tuple(r for r in own.requires or () if "extra ==" not in r))
+
+
+def inference_requirements() -> list[str]:
+    """Return the project's requirements that predicting on Kaggle needs."""
+    return [text for text in project_metadata().requirements if Requirement(text).name not in NOT_FOR_INFERENCE]
 
 
 def write_wheel(folder: Path) -> Path:
@@ -165,8 +177,8 @@ def lacking(requirements: Iterable[str], image: Mapping[str, str | None]) -> dic
     return dict(sorted(packed.items()))
 
 
-def download_wheels(versions: Mapping[str, str], folder: Path, *, python: str) -> None:
-    """Download these wheels for Linux and a version of Python; asks pip's own index.
+def download_wheels(versions: Mapping[str, str], folder: Path, *, pythons: Iterable[str]) -> None:
+    """Download these wheels for Linux and some versions of Python; asks pip's own index.
 
     Raises
     ------
@@ -174,7 +186,9 @@ def download_wheels(versions: Mapping[str, str], folder: Path, *, python: str) -
         If one cannot be had.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, version in versions.items():
+    for (name, version), python in product(versions.items(), pythons):
+        if any(folder.glob(f"{name.replace('-', '_')}-{version}-*-none-any.whl")):
+            continue  # it fits every version
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
         command += [part for platform in PLATFORMS for part in ("--platform", platform)]

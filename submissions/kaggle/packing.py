@@ -1,9 +1,9 @@
 """A run packed for Kaggle and, if asked for, rehearsed."""
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.metric import kaggle_score
@@ -33,18 +33,15 @@ def pack(arguments: argparse.Namespace) -> None:
     parse_duration(arguments.budget)
     if arguments.expect < 1:
         raise InputError(f"--expect: expected at least 1, but got {arguments.expect}")
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if arguments.rehearse and arguments.python != own:
-        raise InputError(f"--rehearse: expected --python {own}, which runs here, but got {arguments.python}")
     run = find_run(arguments.runs, arguments.run)
     image = dict.fromkeys(KAGGLE_IMAGE) if arguments.image is None else read_image(arguments.image)
-    order = Order(arguments.account, arguments.budget, arguments.expect, image, arguments.python, arguments.final)
+    order = Order(arguments.account, arguments.budget, arguments.expect, image, arguments.final)
     folder = arguments.out or run.path / "kaggle"
     record = write_bundle(folder, run, order)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     console().print(
         f"{folder}: {size:.1f} MB; members {', '.join(record['members'])}; "
-        f"wheels {', '.join([record['wheel'], *(f'{n}=={v}' for n, v in record['packed'].items())])}",
+        f"wheels {', '.join([record['project'], *(f'{n}=={v}' for n, v in record['packed'].items())])}",
         soft_wrap=True,
     )
     if arguments.rehearse:
@@ -94,7 +91,8 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
         kind = "simulated " if dataset.simulated else ""
         console().print(f"rehearsal: score against the {kind}truth of {len(known)} tomograms: {score:.6f}")
     before = run.path / "submission.csv"
-    if not before.exists() or dataset.record() != run.record.data:
+    own = replace(dataset.record(), working_voxel_size=run.record.data.working_voxel_size)
+    if not before.exists() or own != run.record.data:
         return
     if before.read_bytes() == text:
         console().print(f"rehearsal: the same submission as {before}, byte by byte", soft_wrap=True)

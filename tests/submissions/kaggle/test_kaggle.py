@@ -69,7 +69,6 @@ def test_a_folder_that_holds_something_else_is_left_alone(predicted, image, caps
         (["--budget", "soon"], "--budget"),
         (["--expect", "0"], "--expect"),
         (["--image", "nothing.txt"], "nothing.txt"),
-        (["--rehearse", "--python", "3.1"], "--rehearse"),
         (["--runs", "nowhere"], "nowhere"),
     ],
 )

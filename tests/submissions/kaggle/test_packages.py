@@ -9,9 +9,11 @@ import pytest
 
 from submissions.kaggle.packages import (
     KAGGLE_IMAGE,
+    NOT_FOR_INFERENCE,
     PACKAGES,
     PROJECT,
     download_wheels,
+    inference_requirements,
     lacking,
     project_metadata,
     read_image,
@@ -80,8 +82,8 @@ def test_what_an_image_lacks():
 
 
 def test_this_projects_own_requirements_can_be_packed():
-    packed = lacking(project_metadata().requirements, dict.fromkeys(KAGGLE_IMAGE))
-    assert {"zarr", "monai", "ultralytics", "copick"} <= set(packed)
+    packed = lacking(inference_requirements(), dict.fromkeys(KAGGLE_IMAGE))
+    assert {"zarr", "monai", "ultralytics"} <= set(packed) and not NOT_FOR_INFERENCE & set(packed)
     assert not {name for name in packed if name.startswith(("torch==", "nvidia", "triton"))} and "torch" not in packed
 
 
@@ -91,10 +93,10 @@ def test_wheels_are_downloaded_from_pips_own_index(tmp_path, monkeypatch):
     wheel = write_wheel(tmp_path / "index")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
-    download_wheels({PROJECT: project_metadata().version}, tmp_path / "wheels", python="3.11")
+    download_wheels({PROJECT: project_metadata().version}, tmp_path / "wheels", pythons=["3.11"])
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == [wheel.name]
     assert (tmp_path / "wheels" / wheel.name).read_bytes() == wheel.read_bytes()
     with pytest.raises(InputError, match=r"cryoet-picks==99: expected a wheel for Python 3.11, but got none \(.+\)"):
-        download_wheels({PROJECT: "99"}, tmp_path / "wheels", python="3.11")
-    download_wheels({}, tmp_path / "none", python="3.11")
+        download_wheels({PROJECT: "99"}, tmp_path / "wheels", pythons=["3.11"])
+    download_wheels({}, tmp_path / "none", pythons=["3.11"])
     assert not list((tmp_path / "none").iterdir())
