@@ -63,7 +63,18 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
         if moved != old:
             moved.write(path / "run.json")
         return open_run(path), dataset
+    for line in dataset.passed_over(record.tomograms):
+        console().print(
+            f"a program's picks are no truth unless --user names them; passed over (user/session): {line}",
+            soft_wrap=True,
+        )
     truth = join_truth([dataset.picks(run) for run in record.held_out])
+    for fold in record.folds:
+        if not any(len(dataset.picks(run)) for run in fold.train):
+            raise InputError(
+                f"{dataset.root}: expected picks in a run that trains while {fold.name} is held out, but "
+                f"{', '.join(fold.train)} have none"
+            )
     record = replace(record, appearances=look_at(dataset, record.tomograms))
     return create_run(path, record, truth), dataset
 

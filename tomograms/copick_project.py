@@ -11,7 +11,8 @@ from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import read_json
 from tomograms.ome_zarr import find_volume
 from tomograms.particles import Particle, from_copick
-from tomograms.picks import Choice, PickSet, check_spacing, parse_pick_set
+from tomograms.pick_checks import check_spacing
+from tomograms.picks import Choice, PickSet, parse_pick_set
 from tomograms.volume import Volume
 
 PATTERN = frozenset("*?[]")
@@ -52,7 +53,7 @@ class CopickProject:
 
     @cached_property
     def _picked(self) -> frozenset[str]:
-        return frozenset(name for name in self._runs if self.pick_sets(name))
+        return frozenset(name for name in self._runs if self.choice.among(self.pick_sets(name)))
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs with picks (``train``), or without (``test``)."""
@@ -86,7 +87,7 @@ class CopickProject:
         return check_spacing(find_volume(files.get_mapper(path), path), name)
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return the pick sets of a run's particles that are meant; none if nobody has picked.
+        """Return everybody's pick sets of a run's particles; none if nobody has picked.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class CopickProject:
             programs = {Path(path).stem for path in _json_files(files, f"{folder}/Provenance")}
             paths = _json_files(files, f"{folder}/Picks")
             sets += [parse_pick_set(files.cat_file(path), path, programs=programs) for path in paths]
-        return self.choice.among(s for s in sets if s.particle_type not in self.ignored)
+        return [s for s in sets if s.particle_type not in self.ignored]
 
     def _run(self, run: str) -> Any:
         if run not in self._runs:

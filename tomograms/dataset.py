@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from tomograms import phantom
-from tomograms.coordinates import Extent, extent, inside
+from tomograms.coordinates import Extent
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.particles import Particle, by_name
+from tomograms.pick_checks import check_inside
 from tomograms.picks import NEAR, Choice, PickSet, join_truth, make_truth
 from tomograms.resampling import resample
 from tomograms.source import Source, open_source
+from tomograms.tables import some_of
 from tomograms.tomogram import Tomogram, normalise
 from tomograms.volume import Volume
 
@@ -157,7 +159,17 @@ class Dataset:
 
     def has_picks(self, run: str) -> bool:
         """Return whether there are picks in a run, which includes a file of picks without points."""
-        return bool(self.source.pick_sets(run))
+        return bool(self._chosen(run))
+
+    def passed_over(self, runs: Iterable[str]) -> list[str]:
+        """Return in words whose picks are a program's and therefore no truth: ``user/session in run, run``."""
+        found: dict[str, list[str]] = {}
+        for run in runs:
+            sets = self.source.pick_sets(run)
+            chosen = {(s.user, s.session) for s in self.choice.among(sets)}
+            for user, session in sorted({(s.user, s.session) for s in sets if s.program} - chosen):
+                found.setdefault(f"{user or '-'}/{session or '-'}", []).append(run)
+        return [f"{whose} in {some_of(names)}" for whose, names in sorted(found.items())]
 
     def picks(self, run: str) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).
@@ -170,7 +182,7 @@ class Dataset:
             If a file is damaged, of an undeclared species, or holds a pick outside the volume, or if several pick sets
             of a species leave the choice open.
         """
-        chosen = self.source.pick_sets(run)
+        chosen = self._chosen(run)
         return self._truth(run, chosen, self.source.volume(run)) if chosen else join_truth([])
 
     def fingerprint(self, runs: Iterable[str]) -> str:
@@ -179,8 +191,12 @@ class Dataset:
         for run in sorted(runs):
             volume = self.source.volume(run)
             digest.update(f"\n{run} {volume.fingerprint()}\n".encode())
-            digest.update(self._truth(run, self.source.pick_sets(run), volume).to_csv(index=False).encode())
+            digest.update(self._truth(run, self._chosen(run), volume).to_csv(index=False).encode())
         return digest.hexdigest()
+
+    def _chosen(self, run: str) -> list[PickSet]:
+        """Return the pick sets that are meant."""
+        return self.choice.among(self.source.pick_sets(run))
 
     def _truth(self, run: str, chosen: Sequence[PickSet], volume: Volume) -> pd.DataFrame:
         """Return the picks of some pick sets as one table; see `picks`."""
@@ -196,7 +212,7 @@ class Dataset:
                     f"{pick_set.source}: expected one set of picks of {name}, but got {sets} (user/session); "
                     "choose by user and session"
                 )
-            _check_inside(pick_set, known[name], volume)
+            check_inside(pick_set, known[name], volume)
             tables.append(make_truth(run, name, pick_set.position))
         return join_truth(tables)
 
@@ -254,20 +270,3 @@ def open_recorded(record: DataRecord) -> Dataset:
     options = asdict(record)
     root = options.pop("root")
     return open_dataset(None if root is None else Path(root), **options)
-
-
-def _check_inside(pick_set: PickSet, particle: Particle, volume: Volume) -> None:
-    """Refuse a pick that no prediction inside the volume can hit, which is one outside it by over half its radius.
-
-    Closer ones occur where a volume was cut from a larger one, and a part of the particle is seen.
-    """
-    margin = 0.5 * particle.radius
-    outside = np.flatnonzero(~inside(pick_set.position, volume.shape, volume.voxel_size, margin=margin))
-    if len(outside):
-        point = ", ".join(f"{value:.1f}" for value in pick_set.position[outside[0]])
-        low, high = extent(volume.shape, volume.voxel_size)
-        box = ", ".join(f"{a:.1f} to {b:.1f}" for a, b in zip(low, high, strict=True))
-        raise InputError(
-            f"{pick_set.source}: point {outside[0]}: expected x, y, z within the volume ({box} Å) "
-            f"or at most half a radius ({margin:g} Å) outside, but got {point} Å"
-        )

@@ -42,7 +42,7 @@ def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequen
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        code = fail(f"cannot write {error.filename or 'a file'}: {error.strerror}; what was finished is kept")
+        code = fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror}; what was finished is kept")
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

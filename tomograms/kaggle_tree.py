@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.ome_zarr import find_volume, open_store, write_volume
 from tomograms.particles import CZII
-from tomograms.picks import Choice, PickSet, check_spacing, parse_pick_set, write_pick_set
+from tomograms.pick_checks import check_spacing
+from tomograms.picks import Choice, PickSet, parse_pick_set, write_pick_set
 from tomograms.volume import Volume
 
 SPLITS = ("train", "test")
@@ -69,7 +70,7 @@ class KaggleTree:
         return check_spacing(find_volume(open_store(path), str(path)), spacing)
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return a run's pick sets that are meant; none if nobody has picked.
+        """Return everybody's pick sets of a run; none if nobody has picked.
 
         Raises
         ------
@@ -79,7 +80,7 @@ class KaggleTree:
         folder = self.root / self._split(run) / "overlay" / "ExperimentRuns" / run
         programs = {file.stem for file in folder.glob("Provenance/*.json")}
         files = sorted(folder.glob("Picks/[!.]*.json"))
-        return self.choice.among(parse_pick_set(file.read_bytes(), str(file), programs=programs) for file in files)
+        return [parse_pick_set(file.read_bytes(), str(file), programs=programs) for file in files]
 
     def _split(self, run: str) -> str:
         """Return where a run lies. Kaggle's visible test runs are copies of training runs: those count as training."""

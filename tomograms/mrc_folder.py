@@ -76,7 +76,9 @@ class MrcFolder:
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs with picks (``train``), or without (``test``)."""
-        return tuple(sorted(run for run in self.files if bool(self.pick_sets(run)) == (split == "train")))
+        return tuple(
+            sorted(run for run in self.files if bool(self.choice.among(self.pick_sets(run))) == (split == "train"))
+        )
 
     def volume(self, run: str) -> Volume:
         """Return a run's volume, found but not read.
@@ -89,7 +91,7 @@ class MrcFolder:
         return find_volume(self._file(run), self.choice.voxel_spacing)
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return the pick sets of a run's particles that are meant; none if nobody has picked.
+        """Return everybody's pick sets of a run's particles; none if nobody has picked.
 
         Raises
         ------
@@ -97,7 +99,7 @@ class MrcFolder:
             If the run is missing or a file of picks is damaged.
         """
         self._file(run)
-        return self.choice.among(s for s in self._picked[run] if s.particle_type not in self.ignored)
+        return [s for s in self._picked[run] if s.particle_type not in self.ignored]
 
     def _file(self, run: str) -> Path:
         if run not in self.files:

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import parse_json, replacing, write_json
 from tomograms.tables import read_table, typed
-from tomograms.volume import Volume
 
 UNITS = {"angstrom": 1.0, "å": 1.0, "nanometer": 10.0, "nm": 10.0, "voxel": 1.0, "pixel": 1.0}
 """Units of picks, in Å; those of voxels depend on the tomogram."""
@@ -147,22 +146,6 @@ class Choice:
             kind = InputError if found else NoTomogramError
             raise kind(f"{source}: expected {rule}, but got {missing}")
         return names[0]
-
-
-def check_spacing(volume: Volume, name: str) -> Volume:
-    """Return a volume whose voxel size is that of the folder it lies in, which its name tells in Å.
-
-    Raises
-    ------
-    InputError
-        If they differ by more than 1 %; the competition's tomograms have 10.012 Å in a folder called 10.000.
-    """
-    if abs(volume.voxel_size / float(name) - 1) > NEAR:
-        raise InputError(
-            f"{volume.source}: expected the voxel size of its folder, {name} Å within 1 %, but its metadata say "
-            f"{volume.voxel_size:g} Å"
-        )
-    return volume
 
 
 def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:

@@ -37,7 +37,7 @@ class Source(Protocol):
         """Return a run's volume, found but not read."""
 
     def pick_sets(self, run: str) -> list[PickSet]:
-        """Return the pick sets of a run that are meant (`tomograms.picks.Choice.among`)."""
+        """Return everybody's pick sets of a run; `tomograms.picks.Choice.among` tells which are meant."""
 
 
 def open_source(path: Path, choice: Choice) -> Source:

@@ -47,7 +47,7 @@ INSTALL = """\
 import json
 
 record = json.loads((bundle / "bundle.json").read_text())
-wanted = [record["project"], *(f"{name}=={version}" for name, version in record["packed"].items())]
+wanted = [record["project"], *record["packed"]]  # of each, pip takes the newest that fits this Python
 # Without dependencies: what is missing in the image is among the wheels, and torch and numpy stay the image's own.
 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
 subprocess.run([*pip, "--find-links", str(bundle / "wheels"), *wanted], check=True)

@@ -180,21 +180,26 @@ def lacking(requirements: Iterable[str], image: Mapping[str, str | None]) -> dic
 def download_wheels(versions: Mapping[str, str], folder: Path, *, pythons: Iterable[str]) -> None:
     """Download these wheels for Linux and some versions of Python; asks pip's own index.
 
+    Where a version has no wheel for a Python, the newest older one that has is taken.
+
     Raises
     ------
     InputError
-        If one cannot be had.
+        If there is none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for (name, version), python in product(versions.items(), pythons):
         if any(folder.glob(f"{name.replace('-', '_')}-{version}-*-none-any.whl")):
             continue  # it fits every version
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
+        command += ["--only-binary=:all:", "--python-version", python, "--implementation", "cp", "--dest", str(folder)]
         command += [part for platform in PLATFORMS for part in ("--platform", platform)]
-        done = subprocess.run(
-            [*command, "--dest", str(folder), f"{name}=={version}"], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
+        for wanted in (f"{name}=={version}", f"{name}<{version}"):
+            done = subprocess.run([*command, wanted], capture_output=True, text=True, check=False)
+            if not done.returncode:
+                break
+        else:
             reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
-            raise InputError(f"{name}=={version}: expected a wheel for Python {python}, but got none ({reason})")
+            raise InputError(
+                f"{name}=={version}: expected it or an older wheel for Python {python}, but got none ({reason})"
+            )

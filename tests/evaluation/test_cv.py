@@ -261,3 +261,24 @@ def test_weights_that_are_none_are_known_before_the_first_training(data, monkeyp
 def test_a_hint_names_the_folder_of_runs_and_quotes(data, capsys):
     assert cv("--runs", "my runs", "--run", "a (2)") == 0
     assert capsys.readouterr().out.splitlines()[-1] == ("next: python -m ensemble.build --run 'a (2)' --runs 'my runs'")
+
+
+def test_a_program_s_picks_are_passed_over_and_said(data, capsys):
+    picks = data / "train/overlay/ExperimentRuns/TS_2/Picks"
+    for name in ("ribosome", "thyroglobulin"):
+        content = json.loads((picks / f"{name}.json").read_text())
+        for point in content["points"]:
+            point["score"] = 0.3
+        (picks / f"finder_1_{name}.json").write_text(json.dumps({**content, "user_id": "finder", "session_id": "1"}))
+    assert cv() == 0
+    assert "passed over (user/session): finder/1 in TS_2\n" in capsys.readouterr().out
+
+
+def test_a_fold_whose_training_runs_have_no_picks_is_refused(data):
+    for name in ("TS_1", "TS_2"):
+        for file in (data / "train/overlay/ExperimentRuns" / name / "Picks").iterdir():
+            content = json.loads(file.read_text())
+            file.write_text(json.dumps({**content, "points": []}))
+    with pytest.raises(InputError, match="expected picks in a run that trains while TS_3 is held out, but TS_1, TS_2"):
+        cv()
+    assert not ToyMember.fits

@@ -42,7 +42,7 @@ def test_an_input_error_is_one_line_on_standard_error_and_code_2(capsys):
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
 def test_a_disk_that_takes_no_more_is_the_users_to_know(capsys, number):
     assert exit_code(raising(OSError(number, "reason", "runs/a/cv.json"))) == 2
-    assert capsys.readouterr().err == "error: cannot write runs/a/cv.json: reason; what was finished is kept\n"
+    assert capsys.readouterr().err == "error: cannot read or write runs/a/cv.json: reason; what was finished is kept\n"
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), OSError(errno.EIO, "ours"), KeyError("ours")])
