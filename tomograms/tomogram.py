@@ -65,7 +65,7 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
     filled = sample if blank is None else sample[~blank[::step, ::step, ::step]]
     median, scale = centre_and_scale(filled) if filled.size else (float(volume.flat[0]), 0.0)
-    if not 0 < scale < np.inf:
+    if not np.finfo(np.float32).tiny < scale < np.inf:  # the reciprocal is finite, too
         raise InputError(f"expected a volume with contrast, but got {median:g} nearly everywhere")
     out = np.empty(volume.shape, np.float32) if out is None else out
     for z, (source, target) in enumerate(zip(volume, out, strict=True)):  # a slice stays in the processor's cache

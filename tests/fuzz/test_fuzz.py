@@ -3,6 +3,8 @@
 import json
 import warnings
 
+import mrcfile
+import numpy as np
 import pytest
 
 from tests.fuzz.parsers import PARSERS, fuzz
@@ -61,3 +63,11 @@ def test_values_that_overflow_are_clipped(tmp_path):
         file.write(b"\xff\xff\x7f\x7f")  # the largest float32
     with warnings.catch_warnings(action="error"):
         assert open_dataset(tmp_path / "data").tomogram("TS_1").volume.max() == 6
+
+
+def test_a_spread_whose_reciprocal_overflows(tmp_path):
+    path = PARSERS["MRC header"].make(tmp_path)
+    with mrcfile.mmap(path, "r+") as file:
+        file.data[:] *= np.float32(1e-42)
+    with warnings.catch_warnings(action="error"), pytest.raises(InputError, match="contrast"):
+        open_dataset(tmp_path / "data").tomogram("TS_1")

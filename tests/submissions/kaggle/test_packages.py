@@ -96,9 +96,10 @@ def test_wheels_are_downloaded_from_pips_own_index(tmp_path, monkeypatch):
     download_wheels({PROJECT: project_metadata().version}, tmp_path / "wheels", pythons=["3.11"])
     assert [path.name for path in (tmp_path / "wheels").iterdir()] == [wheel.name]
     assert (tmp_path / "wheels" / wheel.name).read_bytes() == wheel.read_bytes()
-    with pytest.raises(
-        InputError, match=r"cryoet-picks==99: expected it or an older wheel for Python 3.11, but got none \(.+\)"
-    ):
-        download_wheels({PROJECT: "99"}, tmp_path / "wheels", pythons=["3.11"])
+    download_wheels({PROJECT: "99"}, tmp_path / "older", pythons=["3.11"])
+    assert [path.name for path in (tmp_path / "older").iterdir()] == [wheel.name]
+    message = r"no-such-thing==1: expected it or an older wheel for Python 3.11, but got none \(.+\)"
+    with pytest.raises(InputError, match=message):
+        download_wheels({"no-such-thing": "1"}, tmp_path / "wheels", pythons=["3.11"])
     download_wheels({}, tmp_path / "none", pythons=["3.11"])
     assert not list((tmp_path / "none").iterdir())
