@@ -1,5 +1,7 @@
 """Whether a volume, the folder that it lies in, and the picks in it agree."""
 
+import math
+
 import numpy as np
 
 from tomograms.coordinates import extent, inside
@@ -17,7 +19,11 @@ def check_spacing(volume: Volume, name: str) -> Volume:
     InputError
         If they differ by more than 1 %; the competition's tomograms have 10.012 Å in a folder called 10.000.
     """
-    if abs(volume.voxel_size / float(name) - 1) > NEAR:
+    try:
+        expected = float(name)
+    except ValueError:
+        raise InputError(f"{volume.source}: expected a folder that tells its voxel size, but got {name!r}") from None
+    if not abs(volume.voxel_size / (expected or math.inf) - 1) <= NEAR:
         raise InputError(
             f"{volume.source}: expected the voxel size of its folder, {name} Å within 1 %, but its metadata say "
             f"{volume.voxel_size:g} Å"

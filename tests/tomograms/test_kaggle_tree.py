@@ -135,6 +135,13 @@ def test_voxel_size_and_the_name_of_the_folder_agree(root, size, right):
         assert message.endswith(f"denoised.zarr: {expected}")
 
 
+@pytest.mark.parametrize("name", ["", "ten", "0.000", "nan", "-10.000"])
+def test_a_folder_that_tells_no_voxel_size(root, name):
+    run = volume_folder(root, "TS_2").parent.parent
+    (run / "VoxelSpacing10.000").rename(run / f"VoxelSpacing{name}")
+    assert "expected" in error(open_dataset(root).voxel_size, "TS_2")
+
+
 def test_a_volume_without_contrast_is_named(root):
     volume = volume_folder(root, "TS_1")
     shutil.rmtree(volume)
