@@ -1,6 +1,7 @@
 """Optuna's studies in a database, to be looked at with Optuna's own tools."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import optuna
 from optuna.study import Study
@@ -44,15 +45,26 @@ def store_studies(studies: Mapping[str, Study], storage: str, prefix: str) -> No
     prefix
         The run's name.
     """
+    with opened(storage) as database:
+        existing = {summary.study_name for summary in optuna.get_all_study_summaries(database)}
+        for species, study in studies.items():
+            name = f"{prefix}/{species}"
+            if name in existing:
+                optuna.delete_study(study_name=name, storage=database)
+            optuna.create_study(study_name=name, storage=database, direction="maximize").add_trials(study.trials)
+
+
+@contextmanager
+def opened(storage: str) -> Iterator[optuna.storages.RDBStorage]:
+    """Open a database of studies; its connections are closed at the end, which Python 3.13 asks for."""
     database = optuna.storages.RDBStorage(storage)
     if database.engine.dialect.name == "sqlite":
         # One write to disk a statement is most of the time; the database can be made again from the run.
         event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+        database.remove_session()
         database.engine.dispose()
-    existing = {summary.study_name for summary in optuna.get_all_study_summaries(database)}
-    for species, study in studies.items():
-        name = f"{prefix}/{species}"
-        if name in existing:
-            optuna.delete_study(study_name=name, storage=database)
-        optuna.create_study(study_name=name, storage=database, direction="maximize").add_trials(study.trials)
-    database.engine.dispose()
+    try:
+        yield database
+    finally:
+        database.remove_session()
+        database.engine.dispose()

@@ -13,7 +13,7 @@ from ensemble.build import main
 from ensemble.clustering import average_models
 from ensemble.ensemble import load_ensemble
 from ensemble.records import check_replay, gather, replay
-from ensemble.studies import store
+from ensemble.studies import opened, store
 from evaluation.counts import count, pool, score
 from evaluation.run_directory import open_run
 from postproc.candidates import typed, write_candidates
@@ -84,7 +84,8 @@ def test_report_says_what_it_is(built):
 
 def test_studies_are_stored_for_the_dashboard(built):
     run, _, _ = built
-    summaries = optuna.get_all_study_summaries(f"sqlite:///{run.path / 'optuna.db'}")
+    with opened(f"sqlite:///{run.path / 'optuna.db'}") as database:
+        summaries = optuna.get_all_study_summaries(database)
     assert sorted(s.study_name for s in summaries) == ["made-up/easy", "made-up/hard"]
 
 

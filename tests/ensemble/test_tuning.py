@@ -8,7 +8,7 @@ import pytest
 
 from ensemble.points import Points
 from ensemble.stacking import stacked_weights
-from ensemble.studies import store_studies
+from ensemble.studies import opened, store_studies
 from ensemble.tuning import (
     CAUTION,
     DEFAULT_FRACTION,
@@ -122,8 +122,9 @@ def test_stored_studies_are_read_again_and_replaced(problem, tmp_path):
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     for _ in range(2):
         store_studies({"hard": study}, url, "made-up")
-    (summary,) = optuna.get_all_study_summaries(url)
-    assert (summary.study_name, summary.n_trials) == ("made-up/hard", 8)
-    stored = optuna.load_study(study_name="made-up/hard", storage=url)
-    assert [t.params for t in stored.trials] == [t.params for t in study.trials]
-    assert stored.best_value == study.best_value
+    with opened(url) as database:
+        (summary,) = optuna.get_all_study_summaries(database)
+        assert (summary.study_name, summary.n_trials) == ("made-up/hard", 8)
+        stored = optuna.load_study(study_name="made-up/hard", storage=database)
+        assert [t.params for t in stored.trials] == [t.params for t in study.trials]
+        assert stored.best_value == study.best_value
