@@ -69,11 +69,4 @@ def known_extents(run: RunDirectory) -> dict[str, Extent]:
         dataset = open_recorded(run.record.data)
     except InputError:
         return {}
-    names = {*dataset.runs("train"), *dataset.runs("test")}
-    found: dict[str, Extent] = {}
-    for name in names:
-        try:
-            found |= dataset.extents([name])
-        except InputError:  # no tomogram, or a damaged one: told where it is read
-            continue
-    return found
+    return dataset.known_extents({*dataset.runs("train"), *dataset.runs("test")})

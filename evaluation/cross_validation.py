@@ -64,10 +64,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
             moved.write(path / "run.json")
         return open_run(path), dataset
     for line in dataset.passed_over(record.tomograms):
-        console().print(
-            f"a program's picks are no truth unless --user names them; passed over (user/session): {line}",
-            soft_wrap=True,
-        )
+        console().print(line, soft_wrap=True)
     truth = join_truth([dataset.picks(run) for run in record.held_out])
     for fold in record.folds:
         if not any(len(dataset.picks(run)) for run in fold.train):

@@ -197,7 +197,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if dataset.has_picks(run):
             (runs if dataset.has_tomogram(run) else empty).append(run)
     for line in dataset.passed_over((*dataset.runs("train"), *dataset.runs("test"))):
-        print(f"a program's picks are no truth unless --user names them; passed over (user/session): {line}")
+        print(line)
     if empty:
         print(f"left out, because they have picks but no tomogram of this type: {', '.join(empty)}")
     if len(runs) < 2:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tomograms.tomogram import Tomogram
+from tomograms.tomogram import Tomogram, sampling_step
 
 SKEWED = 0.1
 """A skewness beyond which the sign of the contrast can be told: white noise of this many voxels has below 0.01."""
@@ -48,7 +48,7 @@ class Appearance:
 def appearance(tomogram: Tomogram) -> Appearance:
     """Return the figures of a tomogram, from at most about a million places; blank voxels (0) are left out."""
     volume = tomogram.volume
-    step = max(1, int(np.ceil((volume.size / 1e6) ** (1 / 3))))
+    step = sampling_step(volume)
     sample = volume[::step, ::step, ::step]
     blocks = sum(
         volume[

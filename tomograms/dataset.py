@@ -13,15 +13,12 @@ from tomograms.coordinates import Extent
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.particles import Particle, by_name
 from tomograms.pick_checks import check_inside
-from tomograms.picks import NEAR, Choice, PickSet, join_truth, make_truth
-from tomograms.resampling import resample
+from tomograms.picks import Choice, PickSet, join_truth, make_truth
+from tomograms.resampling import growth, resample
 from tomograms.source import Source, open_source
 from tomograms.tables import some_of
 from tomograms.tomogram import Tomogram, normalise
 from tomograms.volume import Volume
-
-FINEST = 4
-"""How many times smaller voxels may be made at most: what a coarse tomogram does not show, no grid brings back."""
 
 
 @dataclass(frozen=True)
@@ -106,22 +103,19 @@ class Dataset:
         """Return the extents of tomograms without reading them."""
         return {name: Extent(v.shape, v.voxel_size) for name in names for v in [self.source.volume(name)]}
 
-    def factor(self, run: str) -> float:
-        """Return by how much a tomogram's voxels grow on reading; 1 if its own voxel size is near the working one.
+    def known_extents(self, names: Iterable[str]) -> dict[str, Extent]:
+        """Return the extents of those tomograms that are there and not damaged; who reads the others is told."""
+        found: dict[str, Extent] = {}
+        for name in names:
+            try:
+                found |= self.extents([name])
+            except InputError:
+                continue
+        return found
 
-        Raises
-        ------
-        InputError
-            If they would have to be made smaller by more than `FINEST`.
-        """
-        volume = self.source.volume(run)
-        factor = 1.0 if self.working_voxel_size is None else self.working_voxel_size / volume.voxel_size
-        if factor < 1 / FINEST:
-            raise InputError(
-                f"{volume.source}: expected a voxel size of at most {FINEST} times {self.working_voxel_size:g} Å, that "
-                f"of the run, but got {volume.voxel_size:g} Å"
-            )
-        return 1.0 if abs(factor - 1) < NEAR else factor
+    def factor(self, run: str) -> float:
+        """Return by how much a tomogram's voxels grow on reading; see `tomograms.resampling.growth`."""
+        return growth(self.source.volume(run), self.working_voxel_size)
 
     def tomogram(self, run: str) -> Tomogram:
         """Read a run's tomogram, normalised, in the working voxel size.
@@ -133,7 +127,7 @@ class Dataset:
             too large.
         """
         stored = self.source.volume(run)
-        factor = self.factor(run)
+        factor = growth(stored, self.working_voxel_size)
         volume = stored.read()
         try:
             volume = normalise(volume, out=volume)
@@ -162,14 +156,18 @@ class Dataset:
         return bool(self._chosen(run))
 
     def passed_over(self, runs: Iterable[str]) -> list[str]:
-        """Return in words whose picks are a program's and therefore no truth: ``user/session in run, run``."""
+        """Return a sentence for each user and session whose picks are a program's, and therefore no truth."""
         found: dict[str, list[str]] = {}
         for run in runs:
             sets = self.source.pick_sets(run)
             chosen = {(s.user, s.session) for s in self.choice.among(sets)}
             for user, session in sorted({(s.user, s.session) for s in sets if s.program} - chosen):
                 found.setdefault(f"{user or '-'}/{session or '-'}", []).append(run)
-        return [f"{whose} in {some_of(names)}" for whose, names in sorted(found.items())]
+        return [
+            "a program's picks are no truth unless --user names them; passed over (user/session): "
+            f"{whose} in {some_of(names)}"
+            for whose, names in sorted(found.items())
+        ]
 
     def picks(self, run: str) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).

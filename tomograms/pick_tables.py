@@ -10,7 +10,7 @@ import starfile
 from tomograms.coordinates import to_angstrom
 from tomograms.errors import InputError
 from tomograms.mrc_names import SUFFIXES, run_name
-from tomograms.picks import NEAR, TRUTH_COLUMNS, UNITS, VOXELS, join_truth
+from tomograms.picks import NEAR, TRUTH_COLUMNS, UNITS, VOXELS, join_truth, unit_name
 from tomograms.tables import read_table, refuse
 from tomograms.volume import Volume
 
@@ -48,7 +48,7 @@ def read_csv(
     for column, known, rule in (("experiment", runs, "run"), ("particle_type", species, "species")):
         refuse(path, table[column], ~table[column].isin(list(known)), f"a {rule} of {', '.join(known)}")
     if "unit" in table:
-        units = table["unit"].str.lower().str.rstrip("s")
+        units = table["unit"].map(unit_name)
         refuse(path, table["unit"], ~units.isin(list(UNITS)), f"the unit {', '.join(UNITS)}")
         scale = np.array([UNITS[unit] for unit in units])
         sizes = {run: volume(run).voxel_size for run in set(table["experiment"][units.isin(VOXELS)])}

@@ -148,6 +148,11 @@ class Choice:
         return names[0]
 
 
+def unit_name(text: str) -> str:
+    """Return a unit as `UNITS` calls it: lower case, in the singular."""
+    return text.lower().rstrip("s")
+
+
 def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:
     """Return user, session and species from the stem of ``{user}_{session}_{object}.json`` or ``{object}.json``."""
     parts = stem.split("_", 2)
@@ -181,7 +186,7 @@ def parse_pick_set(text: str | bytes, source: str, *, programs: Collection[str] 
     user, session, particle_type = pick_set_name(Path(source).stem)
     if user is None or session is None:
         user, session = str(content.get("user_id") or ""), str(content.get("session_id") or "")
-    unit = str(content.get("unit") or "angstrom").lower().rstrip("s")
+    unit = unit_name(str(content.get("unit") or "angstrom"))
     if unit not in UNITS:
         raise InputError(f"{source}: expected the unit {', '.join(UNITS)}, but got {content['unit']!r}")
     centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]

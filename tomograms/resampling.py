@@ -4,8 +4,31 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from tomograms.errors import InputError
+from tomograms.picks import NEAR
+from tomograms.volume import Volume
+
+FINEST = 4
+"""How many times smaller voxels may be made at most: what a coarse tomogram does not show, no grid brings back."""
 SUPPORT = 2
 """Half-width of the cubic kernel, in voxels of the coarser grid."""
+
+
+def growth(volume: Volume, working_voxel_size: float | None) -> float:
+    """Return by how much a volume's voxels grow on reading; 1 where their size is near the working one, or none is set.
+
+    Raises
+    ------
+    InputError
+        If they would have to be made smaller by more than `FINEST`.
+    """
+    factor = 1.0 if working_voxel_size is None else working_voxel_size / volume.voxel_size
+    if factor < 1 / FINEST:
+        raise InputError(
+            f"{volume.source}: expected a voxel size of at most {FINEST} times {working_voxel_size:g} Å, that of the "
+            f"run, but got {volume.voxel_size:g} Å"
+        )
+    return 1.0 if abs(factor - 1) < NEAR else factor
 
 
 def resample(volume: NDArray[np.float32], factor: float) -> NDArray[np.float32]:

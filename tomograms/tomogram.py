@@ -59,7 +59,7 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     InputError
         If the volume is constant.
     """
-    step = max(1, int(np.ceil((volume.size / 1e6) ** (1 / 3))))
+    step = sampling_step(volume)
     sample = volume[::step, ::step, ::step]
     fills = fill_values(volume, step)
     blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
@@ -76,6 +76,11 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
         if blank is not None:
             target[blank[z]] = 0.0
     return out
+
+
+def sampling_step(volume: NDArray[np.float32]) -> int:
+    """Return every how many voxels along each axis are looked at for statistics: at most about a million in all."""
+    return max(1, int(np.ceil((volume.size / 1e6) ** (1 / 3))))
 
 
 def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:

@@ -57,9 +57,9 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     members = members_in_use(fusion.ensemble, run)
     path = folder / "submission.csv"
     say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
+    known = dataset.known_extents(names) if len(fusion.added) else {}
     for member, table in fusion.added.groupby("member"):
-        present = dataset.extents(name for name in names if dataset.has_tomogram(name))
-        refuse_outside(added_path(run, str(member)), table, run.particles, present)
+        refuse_outside(added_path(run, str(member)), table, run.particles, known)
     for size, few in resampled(dataset, names).items():
         say(f"voxel size {size:g} Å is brought to that of the run, {dataset.working_voxel_size:g} Å: {', '.join(few)}")
     devices = find_devices(arguments.device)

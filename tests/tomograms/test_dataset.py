@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 import tomograms.phantom
-from tests.tomograms.trees import write_config, write_tree
+from tests.tomograms.trees import volume_folder, write_config, write_tree
 from tomograms.dataset import DataRecord, open_dataset, open_recorded
 from tomograms.kaggle_tree import SIMULATED
 from tomograms.particles import CZII
@@ -61,3 +62,11 @@ def test_the_volume_is_not_read_for_shape_and_voxel_size(tmp_path):
         chunk.unlink()
     assert data.shape("TS_1") == (9, 12, 15)
     assert data.voxel_size("TS_1") == pytest.approx(10.012444)
+
+
+def test_extents_of_what_is_there_leave_out_missing_and_damaged_tomograms(tmp_path):
+    dataset = open_dataset(write_tree(tmp_path, {"TS_1": {}, "TS_2": {}, "TS_3": {}}))
+    (volume_folder(tmp_path, "TS_2") / ".zattrs").write_text("{")
+    shutil.rmtree(volume_folder(tmp_path, "TS_3"))
+    assert set(dataset.known_extents(["TS_1", "TS_2", "TS_3"])) == {"TS_1"}
+    assert (dataset.has_tomogram("TS_2"), dataset.has_tomogram("TS_3")) == (True, False)
