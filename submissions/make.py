@@ -36,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
         help="also write picks with scores: into the copick project, or to RUN/exports as CSV, as STAR files, for the "
         "import of RELION 5, or for WarpTools",
     )
+    options.add_argument(
+        "--threshold",
+        nargs="+",
+        default=[],
+        metavar="SPECIES=P",
+        help="report these species from probability P on, instead of from each tomogram's own cut",
+    )
     options.add_argument("--user", default="ensemble", help="whose picks they are (default: ensemble)")
     options.add_argument("--session", default="1", help="in which session (default: 1)")
     options.add_argument(

@@ -113,7 +113,7 @@ def _add(
         return []
     try:
         fused = fusion.fused(prediction)
-        kept = clip(fusion.ensemble.keep(fused), inference.dataset.extents([name]))
+        kept = clip(fusion.keep(fused), inference.dataset.extents([name]))
         if name in judged:
             collected.fused[name] = fused
     except Exception as error:  # one tomogram's odd candidates are no reason to lose the others

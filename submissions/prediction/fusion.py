@@ -1,16 +1,19 @@
 """From members' test candidates to the list that is submitted."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from ensemble.add import load_added
 from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
+from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
 from submissions.prediction.inference import Prediction
+from tomograms.errors import InputError
 from tomograms.files import read_json
+from tomograms.particles import Particle
 
 
 def members_in_use(ensemble: Ensemble, run: RunDirectory) -> tuple[str, ...]:
@@ -59,11 +62,14 @@ class Fusion:
         Whose models predicted.
     added
         Candidates of members that were trained elsewhere and came as a file (see `ensemble.add`).
+    thresholds
+        Probabilities by species, where they and not each tomogram's own cut decide what is reported.
     """
 
     ensemble: Ensemble
     run: RunDirectory
     added: pd.DataFrame
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def fused(self, prediction: Prediction) -> pd.DataFrame:
         """Return all fused candidates of a tomogram, before any threshold; none if no member worked."""
@@ -72,8 +78,41 @@ class Fusion:
         candidates = concatenate([prediction.candidates, added])
         return restrict(self.ensemble, used).apply(candidates) if used else candidates[:0]
 
+    def keep(self, fused: pd.DataFrame) -> pd.DataFrame:
+        """Return those of whole tomograms' fused candidates that are reported, in the total order."""
+        if not self.thresholds:
+            return self.ensemble.keep(fused)
+        chosen = fused["particle_type"].isin(list(self.thresholds))
+        return concatenate([self.ensemble.keep(fused[~chosen]), apply_thresholds(fused[chosen], self.thresholds)])
 
-def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
+
+def parse_thresholds(arguments: Iterable[str], particles: Iterable[Particle]) -> dict[str, float]:
+    """Return the probabilities of ``SPECIES=PROBABILITY`` arguments.
+
+    Raises
+    ------
+    InputError
+        If one has another form, names an unknown species or one twice, or is no probability.
+    """
+    names = [particle.name for particle in particles]
+    thresholds: dict[str, float] = {}
+    for argument in arguments:
+        name, _, text = argument.rpartition("=")
+        if name not in names or name in thresholds:
+            raise InputError(
+                f"--threshold: expected SPECIES=PROBABILITY, each species once, of {', '.join(names)}, "
+                f"but got {argument!r}"
+            )
+        try:
+            thresholds[name] = float(text)
+        except ValueError:
+            thresholds[name] = -1.0
+        if not 0 <= thresholds[name] <= 1:
+            raise InputError(f"--threshold: expected a probability from 0 to 1, but got {argument!r}")
+    return thresholds
+
+
+def load_fusion(run: RunDirectory, names: Iterable[str], thresholds: Mapping[str, float] | None = None) -> Fusion:
     """Return the last step of a run whose ensemble has been built, with its added members' candidates.
 
     Parameters
@@ -82,6 +121,8 @@ def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
         The run.
     names
         The tomograms that will be predicted.
+    thresholds
+        See `Fusion`; none by default.
 
     Raises
     ------
@@ -91,4 +132,5 @@ def load_fusion(run: RunDirectory, names: Iterable[str]) -> Fusion:
     ensemble = load_ensemble(run.path / FILE)
     others = [member for member in ensemble.members if member not in run.members]
     experiments = list(names)
-    return Fusion(ensemble, run, concatenate([load_added(run, member, experiments) for member in others]))
+    added = concatenate([load_added(run, member, experiments) for member in others])
+    return Fusion(ensemble, run, added, thresholds or {})

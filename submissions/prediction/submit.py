@@ -17,7 +17,7 @@ from submissions.inputs import find_run, names_to_predict, open_data, resampled,
 from submissions.prediction.budget import Budget, ladder, parse_duration
 from submissions.prediction.collect import Collected, collect
 from submissions.prediction.final import FOLDS, MEANING, train_final, untrained
-from submissions.prediction.fusion import Fusion, load_fusion, members_in_use
+from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, parse_thresholds
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store
 from submissions.report.truth import truth_table
@@ -46,7 +46,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     """Predict, write and score in a folder that nobody else works in."""
     dataset = open_data(run, arguments.data)
     names = names_to_predict(dataset, run, arguments.tomograms)
-    fusion = load_fusion(run, names)
+    fusion = load_fusion(run, names, parse_thresholds(arguments.threshold, run.particles))
     exports = None
     if arguments.to:
         from submissions.export.formats import Exports  # a submission alone needs neither copick nor starfile
@@ -122,4 +122,4 @@ def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Se
     fused = concatenate(list(collected.fused.values()))
     kind = "simulated test truth" if dataset.simulated else "test truth"
     title = f"{kind}, {len(judged)} tomograms: score as submitted, and optimum"
-    console().print(truth_table(truth, fused, fusion.ensemble.keep(fused), fusion.run.particles, title=title))
+    console().print(truth_table(truth, fused, fusion.keep(fused), fusion.run.particles, title=title))

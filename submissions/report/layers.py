@@ -50,7 +50,7 @@ class Layers:
 
     def test(self, prediction: Prediction) -> dict[str, pd.DataFrame]:
         """Return what is reported in a test tomogram by name of the member, the ensemble last."""
-        fused = self.fusion.ensemble.keep(self.fusion.fused(prediction))
+        fused = self.fusion.keep(self.fusion.fused(prediction))
         return {**self._members(prediction.candidates, ()), FUSED: fused}
 
     def _members(self, own: pd.DataFrame, without: tuple[str, ...]) -> dict[str, pd.DataFrame]:

@@ -75,6 +75,30 @@ def test_again_nothing_is_predicted_and_the_file_is_the_same(predicted):
     assert calls() == (0, 0) and (predicted.root / RUN / "submission.csv").read_bytes() == before
 
 
+def test_a_threshold_replaces_the_cuts_of_one_species(predicted):
+    project = predicted
+    run = project.run
+    before = submission(project)
+    assert make("--run", "tiny", "--threshold", "ribosome=0.25") == 0 and calls() == (0, 0)
+    after = submission(project)
+    other = [table[table["particle_type"] != "ribosome"].drop(columns="id") for table in (before, after)]
+    assert other[0].reset_index(drop=True).equals(other[1].reset_index(drop=True))
+    fusion = load_fusion(run, TEST)
+    inference = Inference(run, project.dataset, Store(run.path / "test"), MEMBERS, "cpu")
+    fused = concatenate([fusion.fused(inference.predict(name, Plan(MEMBERS))) for name in TEST])
+    ribosomes = fused[fused["particle_type"] == "ribosome"]
+    assert (after["particle_type"] == "ribosome").sum() == (ribosomes["score"] >= 0.25).sum()
+    assert make("--run", "tiny", "--threshold", *(f"{particle.name}=1" for particle in run.particles)) == 0
+    assert submission(project).empty  # nothing is that sure
+
+
+@pytest.mark.parametrize("text", ["ribosome", "ribosome=", "ribosome=2", "ribosome=nan", "proteasome=0.5", "=0.5"])
+def test_a_wrong_threshold_is_one_line(project, capsys, text):
+    assert make("--run", "tiny", "--threshold", text) == 2
+    assert capsys.readouterr().err.startswith("error: --threshold: expected")
+    assert make("--run", "tiny", "--threshold", "ribosome=0.1", "ribosome=0.2") == 2
+
+
 def test_a_damaged_tomogram_among_several(predicted, capsys):
     project = predicted
     whole = submission(project)
