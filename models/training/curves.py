@@ -44,7 +44,7 @@ def write_history(
 
 def _draw(path: Path, rows: Sequence[Mapping[str, float]], names: Sequence[str], title: str, top: float | None) -> None:
     # Figure and its Agg canvas directly: pyplot would keep global state and ask for a display.
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    figure = Figure(figsize=(8.0, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for name in names:
@@ -55,6 +55,6 @@ def _draw(path: Path, rows: Sequence[Mapping[str, float]], names: Sequence[str],
     axes.set_ylim(bottom=0.0, top=top)
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend()
+        figure.legend(loc="outside right upper", fontsize=9)  # beside the curves, never on them
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

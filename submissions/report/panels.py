@@ -1,10 +1,10 @@
 """Panels of one tomogram as PNG: slices in rows, members and the fused list in columns.
 
-Hits, misses and false positives differ in shape, in colour (Okabe and Ito's, told apart by colour-blind people) and in
-lightness, and stand on a dark rim, so that they are seen on dark and light ground.
+Shape tells hits, misses and false positives apart, colour tells species apart. Every mark stands on a dark rim, so that
+it is seen on dark and light ground. Nothing is written into the slices: names would cover each other.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +16,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from submissions.report.colours import species_colours
 from submissions.report.layers import FALSE_POSITIVE, FOUND, HIT, MISS
 from tomograms.coordinates import to_index
 from tomograms.files import replacing
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
-STYLE = {
-    FALSE_POSITIVE: ("X", "#D55E00"),
-    FOUND: ("o", "#56B4E9"),
-    HIT: ("o", "#56B4E9"),
-    MISS: ("s", "#F0E442"),
-}
-"""Marker and colour, in the order of drawing: what is rarest lies on top."""
-HOLLOW = ("o", "s")
-"""Markers that are drawn as outlines."""
-LABELLED = 40
-"""Where a slice has more false positives than this, or more found particles, their names are left out."""
+MARKER = {FALSE_POSITIVE: "x", FOUND: "o", HIT: "o", MISS: "s"}
+"""In the order of drawing: what is rarest lies on top."""
+SIZE = {"x": 26, "o": 52, "s": 60}
+"""Of a marker, square points."""
 SLAB = 5
 """Voxels along z that a slice averages."""
-
-
-def abbreviations(particles: Sequence[Particle]) -> dict[str, str]:
-    """Return a short form of each species: initials of its parts, or its first letters, distinct."""
-    short: dict[str, str] = {}
-    for particle in particles:
-        parts = [part for part in particle.name.split("-") if part]
-        name = "".join(part[0] for part in parts).upper() if len(parts) > 1 else particle.name[:1].upper()
-        taken, length = name, 2
-        while taken in short.values():
-            taken, length = f"{name}{length}", length + 1
-        short[particle.name] = taken
-    return short
 
 
 def slice_positions(
@@ -88,7 +69,7 @@ def write_panels(
         Under the title: where the thresholds come from.
     """
     radius = {particle.name: particle.radius / tomogram.voxel_size for particle in particles}
-    short = abbreviations(particles)
+    colours = species_colours(particles)
     size = tomogram.volume.shape
     index = {title: to_index(table[["x", "y", "z"]].to_numpy(), tomogram.voxel_size) for title, table in marks.items()}
     levels = slice_positions(np.concatenate([place[:, 0] for place in index.values()]), size[0], slices)
@@ -105,57 +86,42 @@ def write_panels(
             axes.set(xticks=[], yticks=[], xlim=(-0.5, size[2] - 0.5), ylim=(size[1] - 0.5, -0.5))
             reach = table["particle_type"].map(radius).to_numpy(np.float64)
             cut = np.abs(index[title][:, 0] - level) <= reach
-            _draw_marks(axes, table[cut], index[title][cut], short)
+            _draw_marks(axes, table[cut], index[title][cut], colours)
             if row == 0:
                 axes.set_title(f"{title}: {_counted(table)}", fontsize=9)
             if column == 0:
                 axes.set_ylabel(f"z = {level * tomogram.voxel_size:.0f} Å", fontsize=8)
-    kinds = {kind for table in marks.values() for kind in table["kind"]}
-    handles = [
-        Line2D([], [], ls="", marker=marker, ms=9, label=kind, **_in_legend(marker, colour))
-        for kind, (marker, colour) in STYLE.items()
-        if kind in kinds
-    ]
-    names = ", ".join(f"{letters} {name}" for name, letters in short.items())
-    figure.suptitle(f"{tomogram.name}\n{note}; counts are of the whole tomogram, all species\n{names}", fontsize=9)
-    if handles:
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
-        legend.get_frame().set_facecolor("0.3")  # light marks on dark, as in the slices
-        for text in legend.get_texts():
-            text.set_color("white")
+    figure.suptitle(f"{tomogram.name}\n{note}; counts are of the whole tomogram, all species", fontsize=9)
+    _draw_legend(figure, marks.values(), colours)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
 
 
-def _draw_marks(axes: Axes, table: pd.DataFrame, place: NDArray[np.float64], short: Mapping[str, str]) -> None:
-    """Draw the marks of one slice, the species' short name beside each."""
-    for kind, (marker, colour) in STYLE.items():
+def _draw_marks(axes: Axes, table: pd.DataFrame, place: NDArray[np.float64], colours: Mapping[str, str]) -> None:
+    """Draw the marks of one slice."""
+    for kind, marker in MARKER.items():
         chosen = (table["kind"] == kind).to_numpy()
         x, y = place[chosen, 2], place[chosen, 1]
-        if marker in HOLLOW:  # a ring on a dark rim, so that the particle itself is seen
-            axes.scatter(x, y, s=58, marker=marker, facecolor="none", edgecolor="black", linewidth=3.0)
-            axes.scatter(x, y, s=58, marker=marker, facecolor="none", edgecolor=colour, linewidth=1.5)
-        else:
-            axes.scatter(x, y, s=34, marker=marker, facecolor=colour, edgecolor="black", linewidth=0.8)
-        if kind in (FALSE_POSITIVE, FOUND) and len(x) > LABELLED:
-            continue
-        for name, left, top in zip(table["particle_type"][chosen], x, y, strict=True):
-            axes.annotate(
-                short[name],
-                (left, top),
-                xytext=(4, 3),
-                textcoords="offset points",
-                fontsize=6,
-                color=colour,
-                bbox={"boxstyle": "square,pad=0.1", "facecolor": "black", "edgecolor": "none", "alpha": 0.6},
-            )
+        colour = [colours[name] for name in table["particle_type"][chosen]]
+        for width, edge in ((3.4, "black"), (1.6, colour)):  # outlines, so that the particle itself is seen
+            filled: dict[str, Any] = {"color": edge} if marker == "x" else {"facecolor": "none", "edgecolor": edge}
+            axes.scatter(x, y, s=SIZE[marker], marker=marker, linewidth=width, **filled)
 
 
-def _in_legend(marker: str, colour: str) -> dict[str, Any]:
-    """Return a mark's look in the legend: as in the slices."""
-    if marker in HOLLOW:
-        return {"mfc": "none", "mec": colour, "mew": 1.5}
-    return {"mfc": colour, "mec": "black"}
+def _draw_legend(figure: Figure, tables: Iterable[pd.DataFrame], colours: Mapping[str, str]) -> None:
+    """Say under the slices what the shapes and colours mean that occur; light marks on dark, as in the slices."""
+    marks = pd.concat([table[["particle_type", "kind"]] for table in tables])
+    shapes = [(kind, marker, "white") for kind, marker in MARKER.items() if (marks["kind"] == kind).any()]
+    names = [(name, "o", colour) for name, colour in colours.items() if (marks["particle_type"] == name).any()]
+    handles = [
+        Line2D([], [], ls="", marker=marker, ms=8, mfc="none", mec=colour, mew=1.8, label=label)
+        for label, marker, colour in [*shapes, *names]
+    ]
+    if handles:
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), fontsize=9)
+        legend.get_frame().set_facecolor("0.25")
+        for text in legend.get_texts():
+            text.set_color("white")
 
 
 def _counted(table: pd.DataFrame) -> str:

@@ -7,12 +7,14 @@ from evaluation.counts import count
 from postproc.candidates import concatenate, empty_candidates, make_candidates
 from submissions.pictures import main
 from submissions.prediction.fusion import load_fusion
+from submissions.report.colours import species_colours
 from submissions.report.layers import FALSE_POSITIVE, FOUND, FUSED, HIT, MISS, judge, load_layers
-from submissions.report.panels import STYLE, abbreviations, slice_positions
+from submissions.report.panels import MARKER, slice_positions, write_panels
 from tests.submissions.conftest import RUN, TEST, TRAIN
 from tomograms.errors import run_command
 from tomograms.particles import CZII, Particle
 from tomograms.picks import join_truth, make_truth
+from tomograms.tomogram import Tomogram
 
 A, B = Particle("a", 1, 50.0, 1.0), Particle("b", 2, 50.0, 1.0)
 
@@ -59,25 +61,33 @@ def test_nothing_found_or_no_truth():
     assert judge(None, empty_candidates(), (A, B)).empty
 
 
-def test_kinds_differ_in_shape_and_lightness():
-    drawn = [STYLE[kind] for kind in (HIT, MISS, FALSE_POSITIVE)]
-    assert len({marker for marker, _ in drawn}) == 3
-    rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for _, colour in drawn])
-    lightness = np.sort(rgb @ [0.2126, 0.7152, 0.0722])
-    assert np.diff(lightness).min() > 0.1
+def test_kinds_differ_in_shape_and_species_in_colour():
+    assert len({MARKER[kind] for kind in (HIT, MISS, FALSE_POSITIVE)}) == 3
+    colours = species_colours(CZII)
+    assert list(colours) == [particle.name for particle in CZII]
+    rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in colours.values()])
+    apart = np.abs(rgb[:, None] - rgb).max(axis=-1) + np.eye(len(rgb))
+    assert apart.min() > 0.25
+    assert (rgb @ [0.2126, 0.7152, 0.0722]).min() > 0.4  # on a dark particle, too
+    many = species_colours([Particle(f"p{i}", i, 1.0, 1.0) for i in range(40)])
+    assert len(set(many.values())) == 40
 
 
-def test_abbreviations_are_distinct():
-    assert abbreviations(CZII) == {
-        "apo-ferritin": "AF",
-        "beta-amylase": "BA",
-        "beta-galactosidase": "BG",
-        "ribosome": "R",
-        "thyroglobulin": "T",
-        "virus-like-particle": "VLP",
-    }
-    same = [Particle(f"p-{i}q", i, 1.0, 1.0) for i in (11, 12, 13)]
-    assert len(set(abbreviations(same).values())) == 3
+def test_marks_of_a_slice_are_drawn_in_the_colours_of_their_species(tmp_path):
+    volume = np.zeros((8, 60, 80), np.float32)
+    volume[:, ::2] = 1.0
+    rows = [("a", 200.0, 300.0, HIT), ("b", 400.0, 300.0, MISS), ("b", 600.0, 300.0, FALSE_POSITIVE)]
+    marks = pd.DataFrame(rows, columns=["particle_type", "x", "y", "kind"]).assign(z=40.0)
+    drawn = []
+    for table in (marks, marks.iloc[:0]):
+        write_panels(
+            tmp_path / "t.png", Tomogram("t", volume, 10.0), {"fused": table}, particles=(A, B), slices=1, note="n"
+        )
+        drawn.append(imread(tmp_path / "t.png")[..., :3])
+    for colour in species_colours((A, B)).values():
+        rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        exact = [int((np.abs(picture - rgb).max(axis=-1) < 0.02).sum()) for picture in drawn]
+        assert exact[0] > exact[1] or colour == "#FFFFFF"
 
 
 def test_slices_divide_the_particles():
