@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from evaluation.options import DEFAULT_SEED, LARGEST_SEED, add_run
 from tomograms.errors import InputError, run_command
+from tomograms.program import program
 
 DEFAULT_TRIALS = 100
 
@@ -12,7 +13,7 @@ DEFAULT_TRIALS = 100
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m ensemble.build",
+        prog=program("ensemble.build"),
         description="Calibrate, cluster and tune a run's members into one ensemble; print it against its members and "
         "against simpler fusions; write ensemble.json.",
     )

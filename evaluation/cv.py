@@ -7,12 +7,13 @@ from pathlib import Path
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_choice, add_run
 from models.settings import PRESETS
 from tomograms.errors import run_command
+from tomograms.program import program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options; what is not given is taken from the run, if it exists, or from the defaults."""
     options = argparse.ArgumentParser(
-        prog="python -m evaluation.cv",
+        prog=program("evaluation.cv"),
         description="Cross-validate: train each member on each fold, predict the held-out tomogram, report the nested "
         "score. A run that was cut off goes on where it stood.",
     )

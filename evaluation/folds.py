@@ -17,6 +17,7 @@ from evaluation.options import CHOICES, add_choice
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError, run_command
 from tomograms.files import write_text
+from tomograms.program import program
 
 LONGEST_NAME = 100
 """Characters of a fold's name, which is also a folder's."""
@@ -169,10 +170,10 @@ def write_folds(path: Path, name: str, folds: Iterable[Fold]) -> None:
     write_text(path, yaml.safe_dump({name: section}, sort_keys=False, default_flow_style=None, width=120))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Write the folds of a data set."""
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m evaluation.folds",
+        prog=program("evaluation.folds"),
         description="Write a fold file for a data set's annotated runs: each run is held out once.",
     )
     options.add_argument("data", type=Path, help="Kaggle tree, copick config or folder of MRC files")
@@ -180,8 +181,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--out", type=Path, default=Path("cv_folds.yaml"), help="default: cv_folds.yaml")
     add_choice(options)
     options.add_argument("--overwrite", action="store_true", help="replace the file if there is one")
-    arguments = options.parse_args(argv)
+    return options
 
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Write the folds of a data set."""
+    arguments = parser().parse_args(argv)
     if arguments.out.exists() and not arguments.overwrite:
         raise InputError(f"{arguments.out}: expected no such file yet; name another with --out, or give --overwrite")
     dataset = open_dataset(

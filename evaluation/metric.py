@@ -19,6 +19,7 @@ from tomograms.errors import InputError, run_command
 from tomograms.files import read_json
 from tomograms.particles import CZII, Particle, from_copick
 from tomograms.picks import read_truth
+from tomograms.program import program
 from tomograms.tables import some_of
 
 
@@ -40,19 +41,23 @@ def kaggle_score(solution: pd.DataFrame, submission: pd.DataFrame, particles: Se
     return score(pool(count(solution, submission, particles)), particles)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print the score of a submission against a solution."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.metric",
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    options = argparse.ArgumentParser(
+        prog=program("evaluation.metric"),
         description="Score a submission as the competition does: F-beta (beta 4) per species, weighted.",
     )
-    parser.add_argument("solution", type=Path, help="CSV with experiment,particle_type,x,y,z (Å)")
-    parser.add_argument("submission", type=Path, help="CSV with id,experiment,particle_type,x,y,z (Å)")
-    parser.add_argument(
+    options.add_argument("solution", type=Path, help="CSV with experiment,particle_type,x,y,z (Å)")
+    options.add_argument("submission", type=Path, help="CSV with id,experiment,particle_type,x,y,z (Å)")
+    options.add_argument(
         "--particles", type=Path, metavar="CONFIG.json", help="copick config with the species (default: CZII's six)"
     )
-    arguments = parser.parse_args(argv)
+    return options
 
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the score of a submission against a solution."""
+    arguments = parser().parse_args(argv)
     particles = CZII if arguments.particles is None else _read_particles(arguments.particles)
     truth, submission = read_truth(arguments.solution), read_truth(arguments.submission)
     counts = pool(count(truth, submission, particles))

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from evaluation.options import add_runs
 from tomograms.errors import InputError, run_command
+from tomograms.program import program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m evaluation.runs",
+        prog=program("evaluation.runs"),
         description="Without names, list the runs; with two names, compare the second to the first: paired differences "
         "of nested scores, per particle and per held-out run; with --average, the mean over several "
         "(seeds of one recipe).",

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tomograms.errors import run_command
+from tomograms.program import program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m models.pretrain",
+        prog=program("models.pretrain"),
         description="Train members on simulated tomograms that are made as they are needed, or on a given simulated "
         "data set, and write weights that evaluation.cv --init starts from. A training that was cut off goes on.",
     )

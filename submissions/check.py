@@ -8,12 +8,13 @@ from submissions.export.submission import read_submission
 from tomograms.dataset import open_dataset
 from tomograms.errors import run_command
 from tomograms.particles import CZII
+from tomograms.program import program
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m submissions.check",
+        prog=program("submissions.check"),
         description="Check every line of a submission: header, ids, species, positions; with --data also that each "
         "experiment exists and each position lies in its volume. The first bad line is named.",
     )
@@ -23,8 +24,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         type=Path,
         help="Kaggle tree, copick config or folder of MRC files (default: nothing is compared with it)",
     )
-    arguments = options.parse_args(argv)
+    return options
 
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    arguments = parser().parse_args(argv)
     if arguments.data is None:
         table = read_submission(arguments.file, particles=CZII)
     else:

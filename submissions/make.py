@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evaluation.options import add_run
 from tomograms.errors import run_command
+from tomograms.program import program
 
 FORMATS = ("copick", "csv", "relion5", "star", "warp")
 
@@ -13,7 +14,7 @@ FORMATS = ("copick", "csv", "relion5", "star", "warp")
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m submissions.make",
+        prog=program("submissions.make"),
         description="Predict the test tomograms with a run's ensemble and write submission.csv. What was cut off goes "
         "on where it stood.",
         epilog="Exit code 3: some tomogram or member failed; the submission holds what worked.",

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from evaluation.options import add_run
 from tomograms.errors import InputError, run_command
+from tomograms.program import program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m submissions.pictures",
+        prog=program("submissions.pictures"),
         description="Draw slices of each tomogram with what every member and the ensemble report there; where the "
         "truth is known, hits (circles), misses (squares) and false positives (crosses).",
     )

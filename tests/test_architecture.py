@@ -19,6 +19,7 @@ COMMANDS = (
     "models.pretrain",
     "submissions.make",
     "submissions.check",
+    "submissions.cli",
     "submissions.kaggle",
     "submissions.pictures",
     "tomograms.simulator.picture",

@@ -20,6 +20,7 @@ from unittest.mock import patch
 import pytest
 
 from models import registry
+from submissions.cli import WORDS
 from tests.models import test_contract as contract
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,21 +101,21 @@ def test_every_page_is_in_the_navigation():
 
 
 def commands() -> list[str]:
-    """Return every ``python -m ...`` of the pages, in blocks and in sentences."""
+    """Return every ``python -m ...`` and ``cryoet-picks ...`` of the pages, in blocks and in sentences."""
     found = []
     for page in PAGES:
         blocks = [code for _, code in FENCED.findall(page.read_text(encoding="utf-8"))]
         lines = [line.partition("#")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-        found += [line for line in lines if line.startswith("python -m ")]
-        found += re.findall(r"`(python -m [^`]+)`", prose(page).replace("\n", " "))
+        found += [line for line in lines if line.startswith(("python -m ", "cryoet-picks "))]
+        found += re.findall(r"`((?:python -m|cryoet-picks) [^`]+)`", prose(page).replace("\n", " "))
     return sorted(set(found))
 
 
 @cache
 def parser_of(name: str) -> argparse.ArgumentParser:
-    """Return a command's parser: from its function ``parser``, or caught where its ``main`` would use it."""
+    """Return a command's parser: from its function ``parser``, or, of a test's, caught where ``main`` would use it."""
     module = import_module(f"{name}.__main__" if find_spec(name).submodule_search_locations else name)
-    if hasattr(module, "parser"):
+    if not name.startswith("tests."):
         return module.parser()
     caught = []
 
@@ -129,7 +130,11 @@ def parser_of(name: str) -> argparse.ArgumentParser:
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_exist_with_these_options(command):
-    name, *arguments = shlex.split(command.removeprefix("python -m "))
+    first, name, *arguments = shlex.split(command.removeprefix("python "))
+    if first == "cryoet-picks" and not name.startswith("-"):
+        name = WORDS[name][0]
+    elif first == "cryoet-picks":
+        name, arguments = "submissions.cli", [name, *arguments]
     assert find_spec(name), command
     if arguments and name.partition(".")[0] in (*PACKAGES, "tests"):
         try:
@@ -139,7 +144,7 @@ def test_commands_exist_with_these_options(command):
 
 
 def test_the_three_commands_are_told():
-    told = {command.split()[2] for command in commands()}
+    told = {command.removeprefix("python -m ").partition(" ")[0] for command in commands()}
     assert {"evaluation.cv", "ensemble.build", "submissions.make"} <= told
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from evaluation.options import add_run
 from tomograms.errors import run_command
+from tomograms.program import program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     options = argparse.ArgumentParser(
-        prog="python -m submissions.kaggle",
+        prog=program("submissions.kaggle"),
         description="Pack a run's ensemble into one folder that can be uploaded to Kaggle as it is: weights, wheels, "
         "an offline notebook and its metadata.",
     )

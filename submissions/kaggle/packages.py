@@ -31,7 +31,19 @@ DATA_FILES = ("cv_folds.yaml",)
 NEVER = re.compile(r"torch|torchvision|triton|nvidia-.*|cuda-.*")
 """Distributions that are never packed: an image's own torch fits its driver."""
 NOT_FOR_INFERENCE = frozenset(
-    ("copick", "gemmi", "mrcfile", "nbformat", "optuna", "sqlalchemy", "starfile", "torch-ctf", "torch-fourier-slice")
+    (
+        "click",
+        "copick",
+        "gemmi",
+        "mrcfile",
+        "nbformat",
+        "optuna",
+        "shtab",
+        "sqlalchemy",
+        "starfile",
+        "torch-ctf",
+        "torch-fourier-slice",
+    )
 )
 """Requirements that no import of a prediction on Kaggle's data reaches."""
 PYTHONS = ("3.11", "3.12", "3.13")
