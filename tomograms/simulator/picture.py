@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tomograms.errors import run_command
+from tomograms.program import program
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    options = argparse.ArgumentParser(prog="python -m tomograms.simulator.picture", description=__doc__)
+    options = argparse.ArgumentParser(prog=program("tomograms.simulator.picture"), description=__doc__)
     options.add_argument("path", type=Path, help="PNG file to write")
     options.add_argument("--shape", type=int, nargs=3, default=(128, 320, 320), metavar=("Z", "Y", "X"), help="voxels")
     options.add_argument("--crowding", type=float, default=4.0, metavar="F", help="factor on the numbers of particles")

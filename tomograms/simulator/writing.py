@@ -1,9 +1,11 @@
 """Simulated data sets on disk, as Kaggle trees."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tomograms.console import Progress
 from tomograms.errors import InputError
@@ -13,6 +15,7 @@ from tomograms.particles import CZII
 from tomograms.simulator.densities import Species
 from tomograms.simulator.library import built_in_species
 from tomograms.simulator.maps import read_species
+from tomograms.simulator.mixtures import mixed_settings
 from tomograms.simulator.settings import CZII_LIKE, Settings
 from tomograms.simulator.simulate import simulate
 
@@ -31,11 +34,12 @@ def write_simulated(options: argparse.Namespace) -> None:
             "--shape, --train, --test, --seed: expected at least 8 voxels and no negative number, but got "
             f"{shape}, {numbers}"
         )
-    settings = replace(CZII_LIKE, voxel_size=options.voxel_size, crowding=(options.crowding, options.crowding))
+    asked = {"voxel_size": options.voxel_size, "crowding": (options.crowding, options.crowding)}
+    settings = partial(mixture, options.seed, **asked) if options.mixed else replace(CZII_LIKE, **asked)
     species = (
-        read_species(options.maps, CZII, settings.voxel_size)
+        read_species(options.maps, CZII, options.voxel_size)
         if options.maps
-        else built_in_species(CZII, settings.voxel_size)
+        else built_in_species(CZII, options.voxel_size)
     )
     runs = {
         "train": [f"SIM_{n}" for n in range(1, options.train + 1)],
@@ -44,9 +48,14 @@ def write_simulated(options: argparse.Namespace) -> None:
     write_tree(options.root, settings, options.seed, shape, runs=runs, species=species, device=options.device)
 
 
+def mixture(seed: int, number: int, **changed: Any) -> Settings:
+    """Return the settings of a mixture's n-th tomogram, some of them changed; see `mixtures.mixed_settings`."""
+    return replace(mixed_settings(number, seed, CZII), **changed)
+
+
 def write_tree(
     root: Path,
-    settings: Settings,
+    settings: Settings | Callable[[int], Settings],
     seed: int,
     shape: tuple[int, int, int],
     *,
@@ -61,7 +70,9 @@ def write_tree(
     ----------
     root
         The folder to write; it must not hold a tree yet.
-    settings, shape, species, device
+    settings
+        Of every run, or a function that gives those of the n-th.
+    shape, species, device
         See `simulate`.
     seed
         The volume of the n-th run, over all splits, depends on it and on n only.
@@ -81,10 +92,12 @@ def write_tree(
     with Progress() as progress:
         task = progress.task(description, total=len(names))
         for number, (split, name) in enumerate(names):
-            tomogram, picks = simulate(settings, (seed, number), shape, species=species, name=name, device=device)
+            own = settings if isinstance(settings, Settings) else settings(number)
+            tomogram, picks = simulate(own, (seed, number), shape, species=species, name=name, device=device)
             by_name = {s.name: picks[picks["particle_type"] == s.name][["x", "y", "z"]].to_numpy() for s in species}
             volume, voxel_size = tomogram.volume, tomogram.voxel_size
             write_run(root, split, name, volume=volume, voxel_size=voxel_size, picks=by_name)
             task.update(number + 1, note=name)
-        write_json(root / SIMULATED, asdict(settings) | {"seed": seed, "shape": shape})
+        about = asdict(settings) if isinstance(settings, Settings) else {"mixed": True}
+        write_json(root / SIMULATED, about | {"seed": seed, "shape": shape})
         task.finish()
