@@ -2,6 +2,8 @@
 
 import argparse
 
+import pandas as pd
+
 from compute.lock import held
 from ensemble.add import keep_added, parse_additions, read_added
 from ensemble.baselines import BASELINES
@@ -12,6 +14,7 @@ from ensemble.report import report
 from ensemble.studies import store
 from ensemble.tuning import Tuning
 from evaluation.run_directory import RunDirectory, choose_run
+from postproc.candidates import concatenate
 from tomograms.console import Progress, console
 from tomograms.coordinates import Extent
 from tomograms.dataset import open_recorded
@@ -35,7 +38,7 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
         for name, path in files.items()
     }
     for name, table in tables.items():
-        keep_added(run, name, table)
+        keep_added(run, name, within_masks(run, table))
     candidates = gather(run, tables)
     members = ", ".join([*run.members, *tables])
     console().print(f"run {run.name}: {members}; {len(run.folds)} folds, {len(candidates)} candidates")
@@ -61,6 +64,20 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
         f"next: {run.command('submissions.make')}",
     )
     return 0
+
+
+def within_masks(run: RunDirectory, table: pd.DataFrame) -> pd.DataFrame:
+    """Return candidates without those outside the masks that the run was trained inside; test tomograms keep all.
+
+    Raises
+    ------
+    InputError
+        If the run has masks and they, or its data, are not at hand.
+    """
+    if run.record.mask_hash is None:
+        return table
+    own = table["experiment"].isin(run.record.tomograms)
+    return concatenate([open_recorded(run.record.data).within_masks(table[own]), table[~own]])
 
 
 def known_extents(run: RunDirectory) -> dict[str, Extent]:

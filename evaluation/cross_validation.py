@@ -25,7 +25,9 @@ from tomograms.appearance import Appearance, appearance
 from tomograms.console import Progress, Task, console
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import InputError
+from tomograms.masks import NONE
 from tomograms.picks import NEAR, join_truth
+from tomograms.tables import some_of
 from tomograms.versions import commit, versions
 
 
@@ -65,15 +67,29 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
         return open_run(path), dataset
     for line in dataset.passed_over(record.tomograms):
         console().print(line, soft_wrap=True)
-    truth = join_truth([dataset.picks(run) for run in record.held_out])
+    picks = {run: dataset.picks(run) for run in record.tomograms}
     for fold in record.folds:
-        if not any(len(dataset.picks(run)) for run in fold.train):
+        if not any(len(picks[run]) for run in fold.train):
             raise InputError(
                 f"{dataset.root}: expected picks in a run that trains while {fold.name} is held out, but "
-                f"{', '.join(fold.train)} have none"
+                f"{', '.join(fold.train)} have none{'' if dataset.masks is None else ' inside their masks'}"
             )
+    say_masks(dataset, record.tomograms)
     record = replace(record, appearances=look_at(dataset, record.tomograms))
-    return create_run(path, record, truth), dataset
+    return create_run(path, record, join_truth([picks[run] for run in record.held_out])), dataset
+
+
+def say_masks(dataset: Dataset, runs: Sequence[str]) -> None:
+    """Say where masks come from, how much they leave, and how many picks outside are no truth."""
+    if dataset.masks is None:
+        return
+    shares = [100 * float(dataset.masks.read(run).mean()) for run in runs]
+    dropped = {run: count for run in runs if (count := dataset.outside_mask(run))}
+    console().print(
+        f"masks of {dataset.masks.name} hold {min(shares):.2g} to {max(shares):.2g} % of a tomogram; "
+        f"picks outside, which are no truth: {some_of(f'{n} in {run}' for run, n in dropped.items()) or 'none'}",
+        soft_wrap=True,
+    )
 
 
 def look_at(dataset: Dataset, names: Sequence[str]) -> dict[str, Appearance]:
@@ -122,6 +138,8 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: RunRecord | N
     runs = sorted(train.union(*(fold.held_out for fold in folds)))
     types = tuple(arguments.extra_tomo_types or (old.extra_tomogram_types if old else ()))
     data = open_types(dataset, types, train)
+    if dataset.masks is not None:
+        dataset.masks.check(runs)
     voxel_size = common_voxel_size(dataset, runs)
     return RunRecord(
         dataset.record(),
@@ -137,6 +155,7 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: RunRecord | N
         tuple(overrides),
         versions(),
         commit(),
+        mask_hash=None if dataset.masks is None else dataset.masks.fingerprint(runs),
     )
 
 
@@ -212,16 +231,16 @@ def _open(arguments: argparse.Namespace, old: RunRecord | None) -> Dataset:
     if old is not None:
         root = root or (None if old.data.root is None else Path(old.data.root))
         choice = {"user": old.data.user, "session": old.data.session, "voxel_spacing": old.data.voxel_spacing}
-        choice["working_voxel_size"] = old.data.working_voxel_size
+        choice |= {"working_voxel_size": old.data.working_voxel_size, "mask": old.data.mask}
     given = {name: getattr(arguments, name) for name in ("user", "session", "voxel_spacing")}
-    given["working_voxel_size"] = arguments.voxel_size
+    given |= {"working_voxel_size": arguments.voxel_size, "mask": arguments.mask}
     if arguments.voxel_size is not None and not 0 < arguments.voxel_size < math.inf:
         raise InputError(f"--voxel-size: expected a positive number of Å, but got {arguments.voxel_size:g}")
-    return open_dataset(
-        root,
-        tomogram_type=arguments.tomo_type or (old.data.tomogram_type if old else "denoised"),
-        **{**choice, **{name: value for name, value in given.items() if value}},
-    )
+    options = {**choice, **{name: value for name, value in given.items() if value}}
+    if options.get("mask") == NONE:
+        del options["mask"]
+    tomogram_type = arguments.tomo_type or (old.data.tomogram_type if old else "denoised")
+    return open_dataset(root, tomogram_type=tomogram_type, **options)
 
 
 def _absolute(init: str) -> str:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_choice, add_run
+from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_choice, add_mask, add_run
 from models.settings import PRESETS
 from tomograms.errors import run_command
 from tomograms.program import program
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--fold-file", type=Path, help="folds as YAML (default: the built-in cv_folds.yaml)")
     options.add_argument("--folds", nargs="+", metavar="RUN", help="only the folds that hold out these runs")
     add_choice(options)
+    add_mask(options, "none")
     options.add_argument(
         "--voxel-size",
         type=float,

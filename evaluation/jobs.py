@@ -13,7 +13,7 @@ from evaluation.tomogram_types import TypedData
 from models.member import Advance, Training, Validation
 from models.registry import get_member
 from postproc.candidates import concatenate, write_candidates
-from postproc.convert import to_candidates
+from postproc.convert import to_candidates, within_mask
 from tomograms.files import read_json, write_json
 from tomograms.particles import Particle
 
@@ -100,16 +100,10 @@ def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None
         start = time.perf_counter()
         output = predictor.predict(tomogram)
         middle = time.perf_counter()
-        tables.append(
-            to_candidates(
-                output,
-                job.particles,
-                tomogram.voxel_size,
-                experiment=run,
-                member=job.member,
-                model=job.model,
-            )
+        found = to_candidates(
+            output, job.particles, tomogram.voxel_size, experiment=run, member=job.member, model=job.model
         )
+        tables.append(within_mask(found, tomogram))
         spent["predict"] += middle - start
         spent["candidates"] += time.perf_counter() - middle
     write_json(job.directory / "seconds.json", seconds | spent)

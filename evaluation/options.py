@@ -34,3 +34,13 @@ def add_choice(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--voxel-spacing", type=float, help="Å, where there are several (copick), or where MRC headers have none"
     )
+
+
+def add_mask(options: argparse.ArgumentParser, default: str) -> None:
+    """Add ``--mask``; ``default`` says in words what holds without it."""
+    options.add_argument(
+        "--mask",
+        metavar="FOLDER|NAME",
+        help="look for particles only inside masks: a folder with one (MRC or .zarr) called as each tomogram, or a "
+        f"copick segmentation; none: everywhere (default: {default})",
+    )

@@ -43,6 +43,8 @@ class RunRecord:
         What the run was begun with.
     appearances
         What each tomogram looks like, by name; none in runs of older versions.
+    mask_hash
+        Of the masks (`tomograms.masks.Masks.fingerprint`), ``None`` without; they may lie elsewhere by now.
     """
 
     data: DataRecord
@@ -59,6 +61,7 @@ class RunRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = None
     appearances: Mapping[str, Appearance] = field(default_factory=dict)
+    mask_hash: str | None = None
 
     @property
     def tomograms(self) -> tuple[str, ...]:
@@ -119,8 +122,10 @@ def refuse_change(old: RunRecord, new: RunRecord, source: Path) -> None:
 
 
 def _differences(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, Any, Any]]:
-    """Yield name, old and new value of everything that makes two runs different ones; where the data lie is no part."""
-    was, now = (asdict(replace(record, data=replace(record.data, root=None))) for record in (old, new))
+    """Yield name, old and new value of all that makes two runs different ones; where data and masks lie is no part."""
+    if old.mask_hash != new.mask_hash:
+        yield "mask", _mask(old), _mask(new)
+    was, now = (asdict(replace(record, data=replace(record.data, root=None, mask=None))) for record in (old, new))
     for name in ("data", "extra_tomogram_types", "data_hash", "particles", "folds", "seeds"):
         if was[name] != now[name]:
             yield name, was[name], now[name]
@@ -131,6 +136,11 @@ def _differences(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, Any, Any
         for name in sorted({*first, *second}):
             if first.get(name) != second.get(name):
                 yield f"{member}.{name}", first.get(name), second.get(name)
+
+
+def _mask(record: RunRecord) -> str:
+    """Return in words what masks a run has."""
+    return "none" if record.mask_hash is None else f"{record.data.mask} ({record.mask_hash[:12]})"
 
 
 def changed_versions(old: RunRecord, new: RunRecord) -> list[str]:

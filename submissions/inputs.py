@@ -7,6 +7,7 @@ from pathlib import Path
 from evaluation.run_directory import RunDirectory, open_run
 from tomograms.dataset import Dataset, open_dataset, open_recorded
 from tomograms.errors import InputError
+from tomograms.masks import NONE
 
 
 def find_run(runs: Path, name: str | None) -> RunDirectory:
@@ -28,8 +29,16 @@ def find_run(runs: Path, name: str | None) -> RunDirectory:
     return run
 
 
-def open_data(run: RunDirectory, path: Path | None) -> Dataset:
+def open_data(run: RunDirectory, path: Path | None, mask: str | None = None) -> Dataset:
     """Return the data set at ``path``, read as the run's own was and in its voxel size; without a path the run's own.
+
+    Parameters
+    ----------
+    run, path
+        The run, and where other data lie.
+    mask
+        Where masks lie; by default those of the training on the run's own data, and none on others.
+        `tomograms.masks.NONE` stands for none.
 
     Raises
     ------
@@ -38,9 +47,15 @@ def open_data(run: RunDirectory, path: Path | None) -> Dataset:
     """
     own = run.record.data
     if path is None or str(path.resolve()) == own.root:
-        dataset = open_recorded(own)
+        masks = own.mask if mask is None else mask
+        dataset = open_recorded(replace(own, mask=None if masks == NONE else masks))
     else:
-        dataset = open_dataset(path, tomogram_type=own.tomogram_type, voxel_spacing=own.voxel_spacing)
+        dataset = open_dataset(
+            path,
+            tomogram_type=own.tomogram_type,
+            voxel_spacing=own.voxel_spacing,
+            mask=None if mask == NONE else mask,
+        )
     names, wanted = ([p.name for p in particles] for particles in (dataset.particles, run.particles))
     if sorted(names) != sorted(wanted):
         raise InputError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import copick
+from copick.util.uri import resolve_copick_objects
 
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import read_json
@@ -85,6 +86,20 @@ class CopickProject:
         )
         # Copick's own store is opened for writing and renames keys.
         return check_spacing(find_volume(files.get_mapper(path), path), name)
+
+    def segmentations(self, run: str, name: str) -> list[Volume]:
+        """Return a run's segmentations that ``NAME`` or ``NAME:USER/SESSION`` means to copick, found but not read.
+
+        Raises
+        ------
+        InputError
+            If copick makes no sense of the name, or a segmentation's metadata are wrong.
+        """
+        try:
+            found = resolve_copick_objects(name, self.project, "segmentation", run_name=self._run(run).name)
+        except ValueError as error:
+            raise InputError(f"{self.root}: expected a segmentation's name, but got {name!r} ({error})") from None
+        return [find_volume(one.fs.get_mapper(one.path), one.path) for one in found]
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return everybody's pick sets of a run's particles; none if nobody has picked.

@@ -1,24 +1,23 @@
 """A data set: runs with a tomogram and, where somebody has picked, their truth; checked, whatever it was read from."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tomograms import phantom
 from tomograms.coordinates import Extent
 from tomograms.errors import InputError, NoTomogramError
-from tomograms.particles import Particle, by_name
-from tomograms.pick_checks import check_inside
-from tomograms.picks import Choice, PickSet, join_truth, make_truth
+from tomograms.masks import Masks, open_masks, to_grid
+from tomograms.particles import Particle
+from tomograms.picks import Choice, PickSet, join_truth
 from tomograms.resampling import growth, resample
 from tomograms.source import Source, open_source
 from tomograms.tables import some_of
 from tomograms.tomogram import Tomogram, normalise
-from tomograms.volume import Volume
+from tomograms.truth import truth_of
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class DataRecord:
         Its folder or config, an absolute path; ``None`` for the phantom, which each machine makes for itself.
     tomogram_type, user, session, voxel_spacing
         See `tomograms.picks.Choice`.
-    working_voxel_size
-        See `Dataset`.
+    working_voxel_size, mask
+        See `Dataset`, and the name of its `tomograms.masks.Masks`.
     """
 
     root: str | None
@@ -41,6 +40,7 @@ class DataRecord:
     session: str | None
     voxel_spacing: float | None
     working_voxel_size: float | None = None
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,15 @@ class Dataset:
         Whether it is the phantom, which each machine makes for itself.
     working_voxel_size
         Å that tomograms are brought to when they are read; ``None`` leaves each as it is. Positions in Å stay the same.
+    masks
+        Where particles are looked for; ``None``: everywhere. Picks outside are no truth.
     """
 
     source: Source
     choice: Choice
     builtin: bool
     working_voxel_size: float | None = None
+    masks: Masks | None = None
 
     @property
     def root(self) -> Path:
@@ -85,6 +88,7 @@ class Dataset:
             None if self.builtin else str(self.root.resolve()),
             **asdict(self.choice),
             working_voxel_size=self.working_voxel_size,
+            mask=None if self.masks is None else self.masks.name,
         )
 
     def runs(self, split: str) -> tuple[str, ...]:
@@ -118,23 +122,24 @@ class Dataset:
         return growth(self.source.volume(run), self.working_voxel_size)
 
     def tomogram(self, run: str) -> Tomogram:
-        """Read a run's tomogram, normalised, in the working voxel size.
+        """Read a run's tomogram with its mask, normalised, in the working voxel size.
 
         Raises
         ------
         InputError
-            If a chunk is missing or damaged, a voxel is not finite, the volume has no contrast, or its voxels are far
-            too large.
+            If the volume or its mask is damaged, has no contrast, or its voxels are far too large.
         """
         stored = self.source.volume(run)
         factor = growth(stored, self.working_voxel_size)
+        mask = None if self.masks is None else self.masks.read(run)
         volume = stored.read()
         try:
-            volume = normalise(volume, out=volume)
+            volume = normalise(volume, mask=mask, out=volume)
             if factor != 1:
                 volume = resample(volume, factor)
-                volume = normalise(volume, out=volume)  # with less noise than before
-            return Tomogram(run, volume, stored.voxel_size * factor)
+                mask = None if mask is None else to_grid(mask, 1.0, volume.shape, factor)
+                volume = normalise(volume, mask=mask, out=volume)  # with less noise than before
+            return Tomogram(run, volume, stored.voxel_size * factor, mask)
         except InputError as error:
             raise InputError(f"{stored.source}: {error}") from None
 
@@ -172,47 +177,46 @@ class Dataset:
     def picks(self, run: str) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).
 
-        What a program has picked is passed over, unless its user was asked for; see `tomograms.picks.Choice.among`.
+        What a program has picked is passed over, unless its user was asked for; see `tomograms.picks.Choice.among`. So
+        is what lies outside the mask.
 
         Raises
         ------
         InputError
-            If a file is damaged, of an undeclared species, or holds a pick outside the volume, or if several pick sets
-            of a species leave the choice open.
+            If a file or the mask is damaged, or the picks break a rule of `tomograms.truth.truth_of`.
         """
-        chosen = self._chosen(run)
-        return self._truth(run, chosen, self.source.volume(run)) if chosen else join_truth([])
+        return self.within_masks(self._all_picks(run))
+
+    def outside_mask(self, run: str) -> int:
+        """Return how many picks of a run lie outside its mask, and are therefore no truth; see `picks`."""
+        picks = self._all_picks(run)
+        return len(picks) - len(self.within_masks(picks))
+
+    def within_masks(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return those rows (``experiment, x, y, z``, Å) that lie in the masks of their tomograms."""
+        return table if self.masks is None else self.masks.within(table)
+
+    def volume_hash(self, run: str) -> str:
+        """Return a hash of what `tomogram` reads."""
+        own = self.source.volume(run).fingerprint()
+        return own if self.masks is None else f"{own} {self.masks.fingerprint([run])}"
 
     def fingerprint(self, runs: Iterable[str]) -> str:
         """Return a hash of the species and of the runs' volumes and picks."""
         digest = hashlib.sha256(repr(self.particles).encode())
         for run in sorted(runs):
-            volume = self.source.volume(run)
-            digest.update(f"\n{run} {volume.fingerprint()}\n".encode())
-            digest.update(self._truth(run, self._chosen(run), volume).to_csv(index=False).encode())
+            digest.update(f"\n{run} {self.volume_hash(run)}\n".encode())
+            digest.update(self.picks(run).to_csv(index=False).encode())
         return digest.hexdigest()
+
+    def _all_picks(self, run: str) -> pd.DataFrame:
+        """Return a run's picks, whether they lie in its mask or not; see `picks`."""
+        chosen = self._chosen(run)
+        return truth_of(run, chosen, self.particles, self.source.volume(run)) if chosen else join_truth([])
 
     def _chosen(self, run: str) -> list[PickSet]:
         """Return the pick sets that are meant."""
         return self.choice.among(self.source.pick_sets(run))
-
-    def _truth(self, run: str, chosen: Sequence[PickSet], volume: Volume) -> pd.DataFrame:
-        """Return the picks of some pick sets as one table; see `picks`."""
-        known, tables = by_name(self.particles), []
-        chosen = [replace(s, position=s.position * (volume.voxel_size if s.voxels else 1.0)) for s in chosen]
-        for name in sorted({pick_set.particle_type for pick_set in chosen}):
-            pick_set, *others = [s for s in chosen if s.particle_type == name]
-            if name not in known:
-                raise InputError(f"{pick_set.source}: expected one of the species {', '.join(known)}, but got {name}")
-            if any(not np.array_equal(other.position, pick_set.position) for other in others):
-                sets = ", ".join(f"{s.user or '-'}/{s.session or '-'}" for s in [pick_set, *others])
-                raise InputError(
-                    f"{pick_set.source}: expected one set of picks of {name}, but got {sets} (user/session); "
-                    "choose by user and session"
-                )
-            check_inside(pick_set, known[name], volume)
-            tables.append(make_truth(run, name, pick_set.position))
-        return join_truth(tables)
 
 
 def open_dataset(
@@ -223,6 +227,7 @@ def open_dataset(
     session: str | None = None,
     voxel_spacing: float | None = None,
     working_voxel_size: float | None = None,
+    mask: str | None = None,
 ) -> Dataset:
     """Open a data set.
 
@@ -239,6 +244,8 @@ def open_dataset(
         Å as in the folders' names, where there are several; of MRC files the voxel size, where headers have none.
     working_voxel_size
         See `Dataset`.
+    mask
+        Where masks lie; see `tomograms.masks.open_masks`.
 
     Raises
     ------
@@ -251,7 +258,9 @@ def open_dataset(
         path = phantom.phantom_root()
     if not path.exists():
         raise InputError(f"{path}: no such data; expected a Kaggle tree, a copick config or a folder of MRC files")
-    dataset = Dataset(open_source(path, choice), choice, builtin, working_voxel_size)
+    source = open_source(path, choice)
+    masks = None if mask is None else open_masks(mask, source)
+    dataset = Dataset(source, choice, builtin, working_voxel_size, masks)
     if (user or session) and not any(dataset.has_picks(run) for run in dataset.runs("train")):
         raise InputError(f"{path}: expected picks of user {user or 'any'}, session {session or 'any'}, but found none")
     return dataset

@@ -69,6 +69,10 @@ class KaggleTree:
             raise NoTomogramError(f"{path}: no such tomogram type; there are {', '.join(types) or 'none'}")
         return check_spacing(find_volume(open_store(path), str(path)), spacing)
 
+    def segmentations(self, run: str, name: str) -> list[Volume]:
+        """Return no segmentations: only copick's projects hold some."""
+        return []
+
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return everybody's pick sets of a run; none if nobody has picked.
 

@@ -98,7 +98,7 @@ class MrcVolume:
         return digest.hexdigest()
 
 
-def find_volume(path: Path, stated: float | None = None) -> MrcVolume:
+def find_volume(path: Path, stated: float | None = None, *, usual: float | None = None) -> MrcVolume:
     """Read a volume's header.
 
     Parameters
@@ -107,6 +107,8 @@ def find_volume(path: Path, stated: float | None = None) -> MrcVolume:
         The file, also packed by gzip.
     stated
         The voxel size in Å that it is said to have; the header's own is taken where it agrees within 1 %.
+    usual
+        The one that it has where the header has none, or exactly 1 Å.
 
     Raises
     ------
@@ -139,27 +141,28 @@ def find_volume(path: Path, stated: float | None = None) -> MrcVolume:
     wanted = start + math.prod(shape) * dtype.itemsize
     if not packed and length < wanted:
         raise InputError(f"{path}: expected {wanted} bytes for the shape {shape}, but the file ends after {length}")
-    return MrcVolume(path, packed, start, dtype, shape, _voxel_size(path, header, stated))
+    return MrcVolume(path, packed, start, dtype, shape, _voxel_size(path, header, stated, usual))
 
 
-def _voxel_size(path: Path, header: Any, stated: float | None) -> float:
-    """Return the header's voxel size, Å, or the stated one where the header says nothing."""
+def _voxel_size(path: Path, header: Any, stated: float | None, usual: float | None) -> float:
+    """Return the header's voxel size, Å, or the stated or usual one where the header says nothing."""
     if stated is not None and not 0 < stated < math.inf:
         raise InputError(f"--voxel-spacing: expected a voxel size above 0 Å, but got {stated:g}")
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.array([header.cella[axis] for axis in "xyz"], np.float64) / [header.mx, header.my, header.mz]
     told = ", ".join(f"{value:g}" for value in size)
     if not header.mx * header.my * header.mz or not size.any():
-        if stated is None:
+        told_of = stated or usual
+        if told_of is None:
             raise InputError(f"{path}: expected a voxel size above 0 Å, but the header has none; give --voxel-spacing")
-        return stated
+        return told_of
     if not (np.isfinite(size).all() and size.min() > 0 and size.max() <= size.min() * 1.001):
         raise InputError(f"{path}: expected cubic voxels above 0 Å, but got {told} Å (x, y, z)")
     own = float(size.mean())
+    if np.all(size == UNSET):
+        return stated or usual or own
     if stated is None:
         return own
-    if np.all(size == UNSET):
-        return stated
     if abs(own / stated - 1) > NEAR:
         raise InputError(
             f"{path}: expected the voxel size of --voxel-spacing, {stated:g} Å within 1 %, but its header says "

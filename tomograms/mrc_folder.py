@@ -90,6 +90,10 @@ class MrcFolder:
         """
         return find_volume(self._file(run), self.choice.voxel_spacing)
 
+    def segmentations(self, run: str, name: str) -> list[Volume]:
+        """Return no segmentations: only copick's projects hold some."""
+        return []
+
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return everybody's pick sets of a run's particles; none if nobody has picked.
 

@@ -36,6 +36,9 @@ class Source(Protocol):
     def volume(self, run: str) -> Volume:
         """Return a run's volume, found but not read."""
 
+    def segmentations(self, run: str, name: str) -> list[Volume]:
+        """Return a run's segmentations of a name, found but not read; none of data that have no such thing."""
+
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return everybody's pick sets of a run; `tomograms.picks.Choice.among` tells which are meant."""
 

@@ -20,6 +20,9 @@ FEW = 50
 LEAST = 0.01
 """Part of a volume that a value without data fills at least; less does not move the statistics."""
 
+SCARCE = 10_000
+"""Voxels of a sample; where a mask leaves fewer, all that lie in it are looked at."""
+
 
 @dataclass(frozen=True)
 class Tomogram:
@@ -33,14 +36,22 @@ class Tomogram:
         ``(z, y, x)`` float32, dark particles.
     voxel_size
         Å per voxel, the same on each axis.
+    mask
+        ``(z, y, x)``: where particles are looked for, ``None`` for everywhere. Outside, the volume is 0.
     """
 
     name: str
     volume: NDArray[np.float32]
     voxel_size: float
+    mask: NDArray[np.bool_] | None = None
 
 
-def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+def normalise(
+    volume: NDArray[np.float32],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """Return the volume in robust units: median 0, scale 1.4826 x MAD, clipped to [-12, 6].
 
     Real tomograms have values around 1e-5 and gold or ice at many deviations; the median and the median absolute
@@ -51,6 +62,8 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     ----------
     volume
         ``(z, y, x)``.
+    mask
+        ``(z, y, x)``: voxels outside it hold no data either.
     out
         Where to write the result, possibly ``volume`` itself; by default a new array.
 
@@ -63,7 +76,11 @@ def normalise(volume: NDArray[np.float32], *, out: NDArray[np.float32] | None = 
     sample = volume[::step, ::step, ::step]
     fills = fill_values(volume, step)
     blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
+    if mask is not None:
+        blank = ~mask if blank is None else blank | ~mask
     filled = sample if blank is None else sample[~blank[::step, ::step, ::step]]
+    if mask is not None and blank is not None and filled.size < SCARCE:
+        filled = volume[~blank]
     median, scale = centre_and_scale(filled) if filled.size else (float(volume.flat[0]), 0.0)
     if not np.finfo(np.float32).tiny < scale < np.inf:  # the reciprocal is finite, too
         raise InputError(f"expected a volume with contrast, but got {median:g} nearly everywhere")

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from tomograms.particles import Particle
 
+PLACES = 100_000
+"""Of crops inside a mask: more than are ever drawn."""
+
 
 @dataclass(frozen=True)
 class TrainingVolume:
@@ -23,12 +26,15 @@ class TrainingVolume:
         ``(n, 3)`` tomogram indices (z, y, x) of its picks.
     centre_labels
         ``(n,)`` their labels.
+    places
+        ``(m, 3)`` tomogram indices at which crops may be centred, ``None`` for anywhere.
     """
 
     volume: NDArray[np.float32]
     labels: NDArray[np.uint8]
     centres: NDArray[np.float64]
     centre_labels: NDArray[np.int64]
+    places: NDArray[np.int64] | None = None
 
 
 def species_shares(particles: Sequence[Particle]) -> NDArray[np.float64]:  # (label,)
@@ -44,6 +50,12 @@ def species_shares(particles: Sequence[Particle]) -> NDArray[np.float64]:  # (la
     return shares
 
 
+def some_places(mask: NDArray[np.bool_]) -> NDArray[np.int64]:  # (n, 3)
+    """Return voxels that lie in a mask ``(z, y, x)``, at most `PLACES` of them and evenly spread."""
+    inside = np.flatnonzero(mask)
+    return np.stack(np.unravel_index(inside[:: -(-len(inside) // PLACES)], mask.shape), axis=1)
+
+
 def draw_batch(
     volumes: Sequence[TrainingVolume],
     *,
@@ -56,10 +68,10 @@ def draw_batch(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Return ``batch`` augmented crops and their targets.
 
-    With probability ``around_picks`` a crop holds a pick at a random place inside it; otherwise it lies anywhere. The
-    pick's species is drawn by ``shares`` from those that occur, however many picks of it there are. Each crop is
-    flipped along every axis with probability one half, and turned by 90 degrees about z with probability one half if
-    its sides in y and x are equal.
+    With probability ``around_picks`` a crop holds a pick at a random place inside it; otherwise it lies anywhere, or
+    around a place in the mask. The pick's species is drawn by ``shares`` from those that occur, however many picks of
+    it there are. Each crop is flipped along every axis with probability one half, and turned by 90 degrees about z with
+    probability one half if its sides in y and x are equal.
 
     Returns
     -------
@@ -101,4 +113,7 @@ def _place(
             start = np.floor(centre - rng.uniform(0.15, 0.85, 3) * size).astype(np.int64)
             return volume, np.clip(start, 0, np.asarray(volume.volume.shape) - size)
     volume = volumes[int(rng.integers(len(volumes)))]
+    if volume.places is not None:
+        start = volume.places[rng.integers(len(volume.places))] - np.asarray(size) // 2
+        return volume, np.clip(start, 0, np.asarray(volume.volume.shape) - size)
     return volume, rng.integers(0, [n - s + 1 for n, s in zip(volume.volume.shape, size, strict=True)])

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from tomograms.coordinates import to_index
 from tomograms.particles import Particle
 
+IGNORED = 255
+"""Stands in targets for voxels that lie outside a mask: no loss looks at them."""
+
 
 def ball_targets(
     picks: pd.DataFrame,
@@ -65,6 +68,25 @@ def ball_targets(
             nearest[box][mine] = distance[mine]
             labels[box][mine] = particle.label
     return labels
+
+
+def ignore_outside(labels: NDArray[np.uint8], mask: NDArray[np.bool_], *, stride: int, origin: float) -> None:
+    """Set the labels of map voxels outside a tomogram's mask to `IGNORED`, in place.
+
+    Parameters
+    ----------
+    labels
+        ``(z, y, x)``, of the map.
+    mask
+        ``(z, y, x)``, of the tomogram.
+    stride, origin
+        See `ball_targets`; the nearest voxel of the tomogram decides.
+    """
+    index = (
+        np.clip(np.rint(origin + stride * np.arange(n)).astype(np.int64), 0, size - 1)
+        for n, size in zip(labels.shape, mask.shape, strict=True)
+    )
+    labels[~mask[np.ix_(*index)]] = IGNORED
 
 
 def mirrored_picks(picks: pd.DataFrame, shape: Sequence[int], grown: Sequence[int], voxel_size: float) -> pd.DataFrame:

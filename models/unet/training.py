@@ -18,10 +18,10 @@ from compute.devices import resolve_device
 from compute.host_memory import keep_freed_memory
 from compute.precision import compute_dtype
 from models.member import Advance, Training
-from models.training.crops import TrainingVolume, draw_batch, species_shares
+from models.training.crops import TrainingVolume, draw_batch, some_places, species_shares
 from models.training.curves import write_history
 from models.training.network_state import NetworkState
-from models.training.targets import ball_targets, mirrored_picks
+from models.training.targets import IGNORED, ball_targets, ignore_outside, mirrored_picks
 from models.training.transfer import initial_weights, start_from
 from models.unet.network import ORIGIN, build_network, class_axes, is_encoder
 from models.unet.prediction import UNetPredictor
@@ -34,6 +34,8 @@ from tomograms.tomogram import Tomogram
 
 CLIP = 5.0
 """Norm at which gradients are cut. Ten times what healthy steps have: it only catches a step that would undo many."""
+SURE = 50.0
+"""A logit beside which the others vanish."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Crops and their targets; see `models.training.crops.draw_batch`."""
 
@@ -131,18 +133,20 @@ class UNetLearner(NetworkState):
         extra = [(0, new - old) for new, old in zip(grown, shape, strict=True)]
         volume = np.pad(tomogram.volume, extra, mode="symmetric")
         labels = {particle.name: particle.label for particle in self.particles}
-        padded = Tomogram(tomogram.name, volume, tomogram.voxel_size)
+        mask = None if tomogram.mask is None else np.pad(tomogram.mask, extra, mode="symmetric")
+        padded = Tomogram(tomogram.name, volume, tomogram.voxel_size, mask)
         return TrainingVolume(
             volume,
             self.target_map(padded, mirrored_picks(picks, shape, grown, tomogram.voxel_size)),
             to_index(picks[["x", "y", "z"]].to_numpy(), tomogram.voxel_size),
             np.array([labels[name] for name in picks["particle_type"]], np.int64),
+            None if mask is None else some_places(mask),
         )
 
     def target_map(self, tomogram: Tomogram, picks: pd.DataFrame) -> np.ndarray:
         """Return the label of every voxel of the network's output for a tomogram, ``(z, y, x)`` uint8."""
         z, y, x = (-(-n // STRIDE) for n in tomogram.volume.shape)
-        return ball_targets(
+        labels = ball_targets(
             picks,
             (z, y, x),
             tomogram.voxel_size,
@@ -151,6 +155,9 @@ class UNetLearner(NetworkState):
             stride=STRIDE,
             origin=ORIGIN,
         )
+        if tomogram.mask is not None:
+            ignore_outside(labels, tomogram.mask, stride=STRIDE, origin=ORIGIN)
+        return labels
 
     def draw(self, volumes: Sequence[TrainingVolume], rng: np.random.Generator) -> Batch:
         """Return a batch of crops and their targets, as the settings want them."""
@@ -173,8 +180,10 @@ class UNetLearner(NetworkState):
         """Take one optimiser step, after which a share ``done`` of the training is done; return the loss."""
         self.network.train()
         crops = batch[0].to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
+        masked = bool((batch[1] == IGNORED).any())  # looked at here, where no GPU has to be waited for
         targets = batch[1].to(self.device, non_blocking=True).long()
-        loss = self.loss(finite(lambda: self.network(crops), self.device, self.dtype).float(), targets)
+        logits = finite(lambda: self.network(crops), self.device, self.dtype).float()
+        loss = self.loss(*(without_ignored(logits, targets) if masked else (logits, targets)))
         self.descend(loss, done=done)
         return float(loss.detach())
 
@@ -192,6 +201,7 @@ class UNetLearner(NetworkState):
         """Return the Dice of the average's argmax on a tomogram in one view, per species and their mean."""
         predictor = UNetPredictor(self.average, replace(self.settings, views=1), self.classes, self.device)
         found = predictor.predict(tomogram).logits.argmax(0)
+        found[truth == IGNORED] = 0
         dice = {}
         for particle in self.particles:
             a, b = found == particle.label, truth == particle.label
@@ -209,3 +219,17 @@ class UNetLearner(NetworkState):
     def write(self, path: Path) -> None:
         """See `models.member.Learner.write`."""
         self.save_average(path, header("unet", self.settings, self.particles), half=True)
+
+
+def without_ignored(
+    logits: torch.Tensor,  # (batch, class, z, y, x)
+    targets: torch.Tensor,  # (batch, z, y, x) int64
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits and targets in which ignored voxels are background that is found for sure: without loss, or slope.
+
+    Their share in the mean of the cross-entropy stays, as that of any other background.
+    """
+    ignored = targets == IGNORED
+    sure = torch.zeros_like(logits)
+    sure[:, 0] = SURE
+    return torch.where(ignored[:, None], sure, logits), targets.masked_fill(ignored, 0)

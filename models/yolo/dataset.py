@@ -11,7 +11,7 @@ import pandas as pd
 
 from models.member import Training, Validation
 from models.yolo.settings import YoloSettings
-from models.yolo.slices import Canvas, canvas, chosen_slabs, circles, image, middle, polygons, slabs
+from models.yolo.slices import Canvas, canvas, chosen_slabs, circles, image, middle, polygons, slabs, slabs_inside
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -68,6 +68,8 @@ def _write_slices(
     frame = canvas(tomogram.volume.shape, settings.zoom, side=side)
     levels = slabs(tomogram.volume, settings.thickness)
     chosen = chosen_slabs(len(levels), step)
+    if tomogram.mask is not None:
+        chosen = slabs_inside(chosen, tomogram.mask, settings.thickness)
     for index, z in zip(chosen, middle(chosen, settings.thickness), strict=True):
         picture = image(levels, int(index), gap=settings.gap, canvas=frame)
         stem = f"{tomogram.name}_{index:04d}"

@@ -94,6 +94,14 @@ def chosen_slabs(count: int, step: int) -> NDArray[np.int64]:
     return np.arange(count)[(count - 1) % step // 2 :: step]
 
 
+def slabs_inside(chosen: NDArray[np.int64], mask: NDArray[np.bool_], thickness: int) -> NDArray[np.int64]:
+    """Return those slabs that hold a voxel inside a mask ``(z, y, x)``; the middle one inside if none does."""
+    planes = np.flatnonzero(mask.any(axis=(1, 2)))
+    some = [np.any((planes >= i) & (planes < i + thickness)) for i in chosen]
+    last = max(0, len(mask) - thickness)
+    return chosen[some] if any(some) else np.minimum(planes[[len(planes) // 2]], last)
+
+
 def image(
     levels: NDArray[np.uint8],  # (slab, y, x)
     index: int,

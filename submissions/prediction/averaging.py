@@ -13,7 +13,7 @@ from models.member import Predictor
 from models.outputs import ClassMaps
 from models.registry import get_member
 from postproc.candidates import concatenate
-from postproc.convert import to_candidates
+from postproc.convert import to_candidates, within_mask
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -79,6 +79,8 @@ def predict_member(
 ) -> pd.DataFrame:
     """Return one member's candidates in a tomogram: class maps averaged as logits, slice boxes as clustered candidates.
 
+    What lies outside the tomogram's mask is dropped.
+
     Parameters
     ----------
     tomogram
@@ -107,5 +109,7 @@ def predict_member(
         del output
         advance(name)
     if tables:
-        return average_models(concatenate(tables), particles, len(models))
-    return find(maps.mean(), model=MEAN_MODEL)
+        found = average_models(concatenate(tables), particles, len(models))
+    else:
+        found = find(maps.mean(), model=MEAN_MODEL)
+    return within_mask(found, tomogram)

@@ -148,7 +148,7 @@ class Inference:
 
     def _keys(self, experiment: str) -> dict[str, dict[str, Any]]:
         """Return what each member's prediction of a tomogram depends on."""
-        volume = self.dataset.source.volume(experiment).fingerprint()
+        volume = self.dataset.volume_hash(experiment)
         return {member: prediction_key(volume, weights) for member, weights in self.weights.items()}
 
     def predict(self, experiment: str, plan: Plan, *, advance: Callable[[str], None] = lambda note: None) -> Prediction:

@@ -4,6 +4,7 @@ import argparse
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from compute.devices import find_devices
@@ -44,8 +45,9 @@ def submit(arguments: argparse.Namespace) -> int:
 
 def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limit: float | None) -> int:
     """Predict, write and score in a folder that nobody else works in."""
-    dataset = open_data(run, arguments.data)
+    dataset = open_data(run, arguments.data, arguments.mask)
     names = names_to_predict(dataset, run, arguments.tomograms)
+    check_masks(dataset, run, names)
     fusion = load_fusion(run, names, parse_thresholds(arguments.threshold, run.particles))
     exports = None
     if arguments.to:
@@ -60,6 +62,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     known = dataset.known_extents(names) if len(fusion.added) else {}
     for member, table in fusion.added.groupby("member"):
         refuse_outside(added_path(run, str(member)), table, run.particles, known)
+    fusion = replace(fusion, added=dataset.within_masks(fusion.added))
     for size, few in resampled(dataset, names).items():
         say(f"voxel size {size:g} Å is brought to that of the run, {dataset.working_voxel_size:g} Å: {', '.join(few)}")
     devices = find_devices(arguments.device)
@@ -94,6 +97,15 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
         failed = dict.fromkeys(failure.experiment for failure in collected.failures)
         say(f"not everything worked: see the failures above of {', '.join(failed)}")
     return SOME_FAILED if collected.failures else 0
+
+
+def check_masks(dataset: Dataset, run: RunDirectory, names: Sequence[str]) -> None:
+    """Refuse tomograms without a mask where masks are asked for; say where only the training had some."""
+    if dataset.masks is not None:
+        dataset.masks.check(names)
+        say(f"inside the masks of {dataset.masks.name}")
+    elif run.record.mask_hash is not None:
+        say(f"run {run.name} was trained inside masks; these tomograms are predicted as a whole (--mask)")
 
 
 def say(line: str) -> None:
