@@ -22,6 +22,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files of simulated runs, instead of ours"
     )
+    options.add_argument("--maps", type=Path, help="folder of MRC maps or PDB/mmCIF models, one per species")
+    options.add_argument("--others", type=Path, help="folder of the same of other molecules, which are not labelled")
     options.add_argument("--preset", choices=("demo", "short", "full"), default="short", help="default: short")
     options.add_argument(
         "--set", dest="overrides", action="append", default=[], metavar="MEMBER.NAME=VALUE", help="may be repeated"

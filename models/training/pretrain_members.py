@@ -22,7 +22,8 @@ from tomograms.errors import InputError
 from tomograms.files import read_json, write_json
 from tomograms.particles import CZII, Particle
 from tomograms.phantom import PHANTOM_SEED
-from tomograms.simulator.library import built_in_species, varied_species
+from tomograms.simulator.library import built_in_species, mixed_species, varied_species
+from tomograms.simulator.maps import read_others, read_species
 from tomograms.simulator.settings import CZII_LIKE, REFERENCE_VOXEL_SIZE, TRAINING
 from tomograms.simulator.stream import stream_tomograms
 from tomograms.simulator.structures import built_in
@@ -52,6 +53,10 @@ def pretrain_members(options: argparse.Namespace) -> None:
         raise InputError(
             f"--seed: expected a seed that is not the validation's or the phantom's, but got {options.seed}"
         )
+    if options.data is not None and (options.maps is not None or options.others is not None):
+        raise InputError("--maps, --others: expected without --data, whose tomograms show what they show")
+    if options.others is not None and options.maps is None:
+        raise InputError("--others: expected together with --maps, the densities of the species themselves")
     check_owners(members, options.overrides)
     for member in members:
         _pretrain(member, options)
@@ -64,6 +69,8 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
     request = {
         "member": member,
         "data": None if options.data is None else str(options.data.resolve()),
+        "maps": None if options.maps is None else str(options.maps.resolve()),
+        "others": None if options.others is None else str(options.others.resolve()),
         "seed": options.seed,
         "steps": None if options.minutes else options.steps or STEPS,
         "minutes": options.minutes,
@@ -75,7 +82,7 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
         return
     device = resolve_device(options.device)
     source, validation, particles, about = (
-        _simulated(options.seed, str(device)) if options.data is None else _given(options.data)
+        _simulated(options, str(device)) if options.data is None else _given(options.data)
     )
     learner = get_member(member).learner(particles=particles, settings=settings, seed=options.seed, device=str(device))
     plan = Plan(steps=request["steps"] or 0, minutes=request["minutes"] or 0.0, renew=learner.renew)
@@ -129,15 +136,21 @@ def _circumstances(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _simulated(seed: int, device: str) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
+def _simulated(
+    options: argparse.Namespace, device: str
+) -> tuple[Source, list[Example], tuple[Particle, ...], dict[str, Any]]:
     """Return where training tomograms come from, the validation's, the species, and words for the card."""
     unseen = replace(CZII_LIKE, crowding=(4.0, 4.0))
     known = built_in_species(CZII, REFERENCE_VOXEL_SIZE)
+    varied = partial(varied_species, CZII, REFERENCE_VOXEL_SIZE)
+    if options.maps is not None:
+        known = read_species(options.maps, CZII, REFERENCE_VOXEL_SIZE)
+        others = () if options.others is None else read_others(options.others, REFERENCE_VOXEL_SIZE)
+        varied = partial(mixed_species, CZII, REFERENCE_VOXEL_SIZE, measured=known, others=others)
     stream = stream_tomograms(unseen, VALIDATION_SEED, VALIDATION_SHAPE, species=lambda rng: known, device=device)
 
     def source(start: int) -> Iterator[Example]:
-        varied = partial(varied_species, CZII, REFERENCE_VOXEL_SIZE)
-        return stream_tomograms(TRAINING, seed, SHAPE, species=varied, start=start, device=device)
+        return stream_tomograms(TRAINING, options.seed, SHAPE, species=varied, start=start, device=device)
 
     doubt = {particle.name: built_in(particle.name).doubt for particle in CZII}
     about = {"simulator": asdict(TRAINING), "doubt": doubt, "shape": SHAPE}

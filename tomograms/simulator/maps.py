@@ -60,6 +60,21 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
     return tuple(READERS[s](name, folder / (name + s), voxel_size) for name, (s,) in files.items())
 
 
+def read_others(folder: Path, voxel_size: float) -> tuple[Species, ...]:
+    """Return the densities of all maps and models of a folder, in the order of their names; none has a name.
+
+    Raises
+    ------
+    InputError
+        If the folder holds none, or a file is damaged, empty, or inverted; see `read_species`.
+    """
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [(path, suffix) for path in paths for suffix in READERS if path.name.lower().endswith(suffix)]
+    if not found:
+        raise InputError(f"{folder}: expected a folder of maps ({', '.join(READERS)}), but got none")
+    return tuple(READERS[suffix]("", path, voxel_size) for path, suffix in found)
+
+
 def read_map(name: str, path: Path, voxel_size: float) -> Species:
     """Return the density of an MRC map; see `read_species`."""
     try:

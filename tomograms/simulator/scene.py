@@ -29,9 +29,9 @@ class Scene:
     voxel_size
         Å.
     species, poses
-        The kinds of objects and where their copies are; distractors have an empty name.
+        The kinds of objects and where their copies are; what is not labelled has an empty name.
     points
-        ``(n, 3)`` zyx, voxels: membranes and gold.
+        ``(n, 3)`` zyx, voxels: membranes, gold and lumps.
     weights
         ``(n,)`` daltons of protein that scatter as much.
     """
@@ -71,7 +71,12 @@ def compose(
     room = Room(lower, upper, voxel_size)
     clouds = [_cloud(room, settings, kind, rng) for kind in ("vesicle",) * number(settings.vesicles, 1)]
     clouds += [_cloud(room, settings, kind, rng) for kind in ("gold",) * number(settings.gold, 1)]
+    if settings.lumps[1]:
+        clouds += [_cloud(room, settings, kind, rng) for kind in ("lump",) * number(settings.lumps, 1)]
     counts = [number(settings.counts.get(s.name, settings.other_count), conditions.crowding) for s in species]
+    if settings.absent[1]:  # nothing is drawn where no species can be missing
+        absent = rng.uniform(*settings.absent)
+        counts = [0 if s.name and rng.uniform() < absent else n for s, n in zip(species, counts, strict=True)]
     unlabelled = number(settings.distractors, conditions.crowding)
     kinds = [from_beads("", distractor(rng), voxel_size) for _ in range(min(DISTRACTOR_KINDS, unlabelled))]
     counts += [len(range(i, unlabelled, len(kinds))) for i in range(len(kinds))]
@@ -86,9 +91,11 @@ def compose(
 def _cloud(
     room: Room, settings: Settings, kind: str, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Place a vesicle or a gold bead, or nothing where a few tries find no room: nobody asks for it by name."""
+    """Place a vesicle, a gold bead or a lump, or nothing where a few tries find no room: nobody asks for it by name."""
     if kind == "gold":
         points, weights = membranes.gold(rng.uniform(*settings.gold_radius))
+    elif kind == "lump":
+        points, weights = membranes.lump(rng.uniform(*settings.lump_radius), rng)
     else:
         points, weights = membranes.vesicle(rng.uniform(*settings.vesicle_radius), rng)
     for _ in range(20):

@@ -39,11 +39,15 @@ class Settings:
         Particles of a species that ``counts`` does not name.
     distractors, vesicles, gold
         Unlabelled proteins, lipid vesicles and gold beads.
+    lumps
+        Contamination: irregular solid bodies, of ice or of protein that has aggregated.
+    absent
+        Chance that a species is missing from a tomogram.
     crowding
-        Factor on all the numbers above, vesicles and gold excepted.
+        Factor on the numbers of particles and distractors.
     clustering
         Fraction of the particles that are placed beside another one.
-    vesicle_radius, gold_radius
+    vesicle_radius, gold_radius, lump_radius
         Å; drawn for each object.
     thickness
         Of the ice, Å: where particles are, and how many electrons are lost.
@@ -93,6 +97,9 @@ class Settings:
     correction: Range = (0.65, 1.0)
     resolution: Range = (25, 40)
     denoising: Range = (0.3, 0.4)
+    lumps: Range = (0, 0)
+    lump_radius: Range = (80, 350)
+    absent: Range = (0, 0)
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -108,9 +115,20 @@ class Settings:
         for name, (low, high) in ranges.items():
             if not 0 <= low <= high:
                 raise InputError(f"simulator: expected {name} as 0 <= low <= high, but got {low:g}, {high:g}")
-        for name in ("thickness", "half_range", "step", "dose", "resolution", "vesicle_radius", "gold_radius"):
+        for name in (
+            "thickness",
+            "half_range",
+            "step",
+            "dose",
+            "resolution",
+            "vesicle_radius",
+            "gold_radius",
+            "lump_radius",
+        ):
             if not ranges[name][0] > 0:
                 raise InputError(f"simulator: expected {name} above 0, but got {ranges[name][0]:g}")
+        if self.absent[1] > 1:
+            raise InputError(f"simulator: expected absent as a chance, at most 1, but got {self.absent[1]:g}")
         if self.half_range[1] >= 85:
             raise InputError(f"simulator: expected half_range below 85 degrees, but got {self.half_range[1]:g}")
 
@@ -149,29 +167,34 @@ CZII_LIKE = Settings()
 """A tomogram as the competition's are."""
 
 TRAINING = Settings(
-    distractors=(100, 600),
-    vesicles=(5, 60),
+    distractors=(100, 700),
+    vesicles=(0, 60),
     gold=(0, 12),
-    crowding=(2.0, 8.0),
+    crowding=(3.0, 8.0),
     clustering=(0.2, 0.6),
     vesicle_radius=(150, 450),
     gold_radius=(25, 60),
-    thickness=(1400, 1900),
-    half_range=(42, 60),
-    step=(3.0, 4.0),
-    dose=(25, 130),
-    defocus=(2.0, 4.5),
+    thickness=(1000, 1900),
+    half_range=(40, 60),
+    step=(3.0, 5.0),
+    dose=(20, 130),
+    defocus=(1.5, 4.5),
     defocus_jitter=(0.0, 0.15),
     amplitude_contrast=(0.06, 0.12),
-    misalignment=(0.1, 0.5),
-    angle_error=(0.0, 0.3),
+    misalignment=(0.1, 0.7),
+    angle_error=(0.0, 0.4),
     contrast=(0.7, 1.2),
     tilt_weighting=(1.0, 2.0),
     correction=(0.0, 1.0),
-    resolution=(25, 40),
-    denoising=(0.0, 0.6),
+    resolution=(20, 45),
+    denoising=(0.0, 0.7),
+    lumps=(0, 25),
+    lump_radius=(80, 350),
+    absent=(0.0, 0.5),
 )
-"""Wider, and more crowded than any tomogram, so that crops are rarely empty: for networks to start from.
+"""Wider, and mostly more crowded than any tomogram, so that few crops are empty: for networks to start from.
+
+Species are missing from many of these tomograms, and some hold contamination: what lies there must not become a pick.
 
 Every range that is drawn from is written out, so that this one stays what shipped weights have seen.
 """
