@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import platformdirs
+from threadpoolctl import threadpool_limits
 
 from tomograms.particles import CZII
 from tomograms.simulator.settings import Settings
@@ -95,14 +96,15 @@ def write_phantom(root: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # the order of sums, and with it the last bits, depends on their number
     try:
-        write_tree(
-            root,
-            PHANTOM,
-            PHANTOM_SEED,
-            SHAPE,
-            runs=RUNS,
-            species=built_in_species(CZII, PHANTOM.voxel_size),
-            description="phantom (simulated data, made once)",
-        )
+        with threadpool_limits(1):  # numpy's own, for the same reason
+            write_tree(
+                root,
+                PHANTOM,
+                PHANTOM_SEED,
+                SHAPE,
+                runs=RUNS,
+                species=built_in_species(CZII, PHANTOM.voxel_size),
+                description="phantom (simulated data, made once)",
+            )
     finally:
         torch.set_num_threads(threads)

@@ -19,7 +19,7 @@ from models.training.pretraining import Example, Plan, Source, pretrain
 from tomograms.console import Progress, console
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
-from tomograms.files import read_json, write_json
+from tomograms.files import read_json, sha256, write_json
 from tomograms.particles import CZII, Particle
 from tomograms.phantom import PHANTOM_SEED
 from tomograms.simulator.library import built_in_species, mixed_species, varied_species
@@ -69,8 +69,8 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
     request = {
         "member": member,
         "data": None if options.data is None else str(options.data.resolve()),
-        "maps": None if options.maps is None else str(options.maps.resolve()),
-        "others": None if options.others is None else str(options.others.resolve()),
+        "maps": _contents(options.maps),
+        "others": _contents(options.others),
         "seed": options.seed,
         "steps": None if options.minutes else options.steps or STEPS,
         "minutes": options.minutes,
@@ -99,6 +99,15 @@ def _pretrain(member: str, options: argparse.Namespace) -> None:
             advance=task.update,
         )
         task.finish()
+
+
+def _contents(folder: Path | None) -> dict[str, str] | None:
+    """Return what identifies a folder of densities wherever it lies: its files and their SHA-256."""
+    if folder is None:
+        return None
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of maps")
+    return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def _refuse_change(path: Path, request: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+import mrcfile
 import numpy as np
 import pytest
 import torch
@@ -38,11 +39,27 @@ def test_simulated_tomograms_become_weights_with_a_card(small, tmp_path):
     assert all(np.isfinite(t.float().numpy()).all() for t in state.values())
     card = json.loads((tmp_path / "unet" / "card.json").read_text())
     assert (card["member"], card["steps"], card["seed"], card["data"]) == ("unet", 2, 1, None)
-    assert card["simulator"]["crowding"] == [2.0, 8.0]
+    assert card["simulator"]["crowding"] == [3.0, 8.0]
     assert {"device", "date", "versions", "validation", "seconds"} <= set(card)
     before = (tmp_path / "unet" / "weights.safetensors").stat().st_mtime_ns
     command("unet", tmp_path)
     assert (tmp_path / "unet" / "weights.safetensors").stat().st_mtime_ns == before
+
+
+def test_measured_densities_are_learned_and_named_by_their_content(small, tmp_path):
+    maps, others = tmp_path / "maps", tmp_path / "others"
+    for folder in (maps, others):
+        folder.mkdir()
+        for particle in CZII:
+            beads = np.random.default_rng(1).normal(0, 1.5, (400, 3))
+            grid, _ = np.histogramdd(beads, bins=(np.arange(-6, 7),) * 3)
+            with mrcfile.new(folder / f"{particle.name}.mrc") as file:
+                file.set_data(grid.astype(np.float32))
+                file.voxel_size = 20.0
+    command("unet", tmp_path / "out", "--maps", str(maps), "--others", str(others))
+    card = json.loads((tmp_path / "out" / "unet" / "card.json").read_text())
+    assert sorted(card["maps"]) == sorted(f"{particle.name}.mrc" for particle in CZII)
+    assert len(set(card["maps"].values())) == 1 and str(tmp_path) not in json.dumps(card)
 
 
 @pytest.mark.parametrize(("member", "rate"), [("unet", "unet.fine_rate=0"), ("yolo", "yolo.fine_lr0=0")])
@@ -92,6 +109,9 @@ def test_another_request_is_refused(small, tmp_path):
         (["--minutes", "0"], "--minutes: expected a time above 0"),
         (["--seed", "77"], "expected a seed that is not the validation"),
         (["--seed", "20240611"], "or the phantom.s, but got 20240611"),
+        (["--others", "x"], "--others: expected together with --maps"),
+        (["--maps", "x", "--data", "y"], "--maps, --others: expected without --data"),
+        (["--maps", "nowhere"], "nowhere: no such folder of maps"),
         (["--members", "resnet"], "expected some of unet, yolo"),
         (["--members", "unet", "--set", "yolo.batch=2"], "expected a setting of unet"),
     ],

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from tomograms.simulator.settings import CZII_LIKE, Settings
 
 SHAPE = (48, 192, 192)
-RUNS = tuple(f"PA_{n}" for n in range(1, 8))
+RUNS = tuple(f"PH_{n}" for n in range(1, 8))
+"""As in the phantom, so that the shipped folds hold."""
 BASE = replace(
     CZII_LIKE,
     distractors=(300, 700),

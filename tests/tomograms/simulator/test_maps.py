@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import mrcfile
 import numpy as np
@@ -6,8 +7,8 @@ import pytest
 
 from tomograms.errors import InputError
 from tomograms.particles import CZII, Particle
-from tomograms.simulator.library import built_in_species
-from tomograms.simulator.maps import isolate, read_species
+from tomograms.simulator.library import MAP_MASS, MEASURED, MOST_OTHERS, built_in_species, mixed_species
+from tomograms.simulator.maps import isolate, read_others, read_species
 
 VOXEL_SIZE = 10.0
 RIBOSOME = CZII[3:4]
@@ -163,3 +164,31 @@ def test_a_model_without_atoms(tmp_path):
 def test_a_particle_without_a_built_in_model():
     with pytest.raises(InputError, match=r"expected species among .*, but got proteasome; give maps"):
         built_in_species([Particle("proteasome", 1, 80.0, 1.0)], VOXEL_SIZE)
+
+
+def test_other_molecules_are_read_in_the_order_of_their_names(tmp_path):
+    for name in ("b.mrc", "a.map", "c.MRC"):
+        write(tmp_path / name, blobs())
+    (tmp_path / "README.txt").write_text("no map")
+    assert [species.name for species in read_others(tmp_path, VOXEL_SIZE)] == ["", "", ""]
+    with pytest.raises(InputError, match=r"expected a folder of maps .* but got none"):
+        read_others(tmp_path / "nowhere", VOXEL_SIZE)
+
+
+def test_measured_densities_are_mixed_with_variants_and_company():
+    measured = tuple(
+        replace(species, density=np.ones_like(species.density)) for species in built_in_species(CZII, VOXEL_SIZE)
+    )
+    others = [replace(measured[0], name="other", density=np.full((4, 4, 4), 7, np.float32)) for _ in range(20)]
+    rng = np.random.default_rng(3)
+    drawn = [mixed_species(CZII, VOXEL_SIZE, rng, measured=measured, others=others) for _ in range(60)]
+    flat = [np.ptp(species[0].density) == 0 for species in drawn]
+    assert abs(np.mean(flat) - MEASURED) < 0.2
+    masses = [
+        float(species[k].density[0, 0, 0]) for species, yes in zip(drawn, flat, strict=True) if yes for k in range(6)
+    ]
+    assert np.median(masses) == pytest.approx(MAP_MASS, rel=0.1) and len(set(masses)) == len(masses)
+    numbers = [len(species) - len(CZII) for species in drawn]
+    assert min(numbers) == 0 and max(numbers) == MOST_OTHERS
+    for species in drawn:
+        assert [one.name for one in species] == [particle.name for particle in CZII] + [""] * (len(species) - len(CZII))

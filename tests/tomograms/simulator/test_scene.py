@@ -45,6 +45,27 @@ def test_nothing_asked_for_is_nothing_placed():
     assert scene.points.shape == (0, 3) and scene.weights.shape == (0,)
 
 
+def test_species_are_missing_as_often_as_asked_for():
+    settings = replace(CZII_LIKE, crowding=(20, 20), absent=(0.3, 0.3), distractors=(0, 0), vesicles=(0, 0))
+    conditions = draw(settings, np.random.default_rng(0))
+    unlabelled = replace(SPECIES[0], name="")
+    present = np.zeros(len(SPECIES) + 1)
+    for seed in range(60):
+        scene = compose(settings, conditions, (*SPECIES, unlabelled), (30, 60, 60), np.random.default_rng(seed))
+        present += [len(poses.position) > 0 for poses in scene.poses]
+    assert np.all(np.abs(present[:-1] / 60 - 0.7) < 0.2) and abs(present[:-1].mean() / 60 - 0.7) < 0.08
+    assert present[-1] == 60  # what is not labelled is never missing
+
+
+def test_lumps_are_placed_where_there_is_room_and_are_not_labelled():
+    settings = replace(CZII_LIKE, vesicles=(0, 0), gold=(0, 0), lumps=(2000, 2000), lump_radius=(60, 90))
+    conditions = draw(settings, np.random.default_rng(0))
+    scene = compose(settings, conditions, SPECIES, (40, 80, 80), np.random.default_rng(5))
+    without = replace(settings, lumps=(0, 0))
+    assert len(scene.points) > 1000
+    assert not len(compose(without, conditions, SPECIES, (40, 80, 80), np.random.default_rng(5)).points)
+
+
 def test_a_user_s_species_gets_the_other_count():
     stranger = replace(SPECIES[0], name="proteasome")
     settings = replace(CZII_LIKE, other_count=(2000, 2000), distractors=(0, 0), vesicles=(0, 0), gold=(0, 0))
