@@ -55,6 +55,7 @@ def mixed_settings(number: int, seed: int, particles: Sequence[Particle]) -> Set
         clustering=(0.0, 0.9),
         vesicles=(0, 60),
         thickness=THICKNESS,
+        absent=(0, 0),  # the cycle says who is missing
     )
 
 
