@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from compute.cores import usable_threads
-from compute.pool import Lost, Tell, work_on
+from compute.pool import Lost, work_on
+from compute.worker import Tell
 from evaluation.jobs import Job, run_job
 from evaluation.tomogram_types import open_types
 from models import registry
@@ -40,7 +41,8 @@ def train_all(
     Raises
     ------
     InputError
-        If a training fails for a reason that is the user's to mend, or its process was killed. What was finished stays.
+        If a training fails for a reason that is the user's to mend, its device fails, or its process was killed. What
+        was finished stays.
     """
     trainer = partial(_trainer, data, tuple(extra_types), dict(registry.MEMBERS))
     for job, result in work_on(
@@ -53,8 +55,8 @@ def train_all(
     ):
         if isinstance(result, Lost):
             raise InputError(
-                f"{job.directory}: its training process was killed, for lack of memory most likely; the "
-                "same command goes on where it stood, with --device cpu or cuda:0 one training at a time"
+                f"{job.directory}: its training ended ({result}); where memory was short, --device cpu or cuda:0 runs "
+                "one training at a time; the same command goes on where it stood"
             )
         yield job
 

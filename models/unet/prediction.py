@@ -1,8 +1,12 @@
 """A trained U-Net on a whole tomogram."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from compute.faults import within_memory
 from compute.host_memory import keep_freed_memory
 from compute.precision import compute_dtype
 from models.outputs import ClassMaps
@@ -12,14 +16,27 @@ from models.unet.sliding_window import predict_maps
 from models.unet.wide_range import finite
 from tomograms.tomogram import Tomogram
 
+SMALLEST_WINDOW = 64
+"""Voxels: the longest side of a window that is not halved any more where memory is short."""
+
+
+def halved(window: Sequence[int]) -> tuple[int, ...] | None:
+    """Return a window whose longest side is half as long; ``None`` where that would be too short."""
+    longest = max(window)
+    if longest <= SMALLEST_WINDOW:
+        return None
+    axis = list(window).index(longest)
+    return (*window[:axis], -(-longest // 2), *window[axis + 1 :])
+
 
 class UNetPredictor:
-    """A trained U-Net."""
+    """A trained U-Net. Once memory was too short for a window, it goes on with half of it."""
 
     def __init__(self, network: HalfResolutionUNet, settings: UNetSettings, classes: int, device: torch.device) -> None:
         self.network = network.to(device).eval()
         self.settings = settings
         self.views = settings.views
+        self.window: tuple[int, ...] = settings.window
         self.classes = classes
         self.device = device
         if device.type == "cpu":
@@ -35,16 +52,23 @@ class UNetPredictor:
         """
         settings = self.settings
         dtype = compute_dtype(self.device, settings.precision)
-        with torch.inference_mode():
-            logits = predict_maps(
-                np.asarray(tomogram.volume, np.float32),
-                lambda crop: finite(lambda: self.network(crop), self.device, dtype),
-                classes=self.classes,
-                window=settings.window,
-                overlap=settings.overlap,
-                stride=STRIDE,
-                multiple=self.network.multiple,
-                views=views or self.views,
-                device=self.device,
-            )
+        volume = np.asarray(tomogram.volume, np.float32)
+
+        def attempt(window: tuple[int, ...]) -> NDArray[np.float16]:
+            with torch.inference_mode():
+                return predict_maps(
+                    volume,
+                    lambda crop: finite(lambda: self.network(crop), self.device, dtype),
+                    classes=self.classes,
+                    window=window,
+                    overlap=settings.overlap,
+                    stride=STRIDE,
+                    multiple=self.network.multiple,
+                    views=views or self.views,
+                    device=self.device,
+                )
+
+        logits, self.window = within_memory(
+            attempt, self.window, lambda window: halved([min(pair) for pair in zip(window, volume.shape, strict=True)])
+        )
         return ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))

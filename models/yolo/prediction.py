@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision.ops import batched_nms
 
+from compute.faults import within_memory
 from compute.precision import autocast, compute_dtype
 from models.outputs import SliceBoxes
 from models.yolo.network import decode, exact
@@ -15,7 +16,7 @@ from models.yolo.slices import Canvas, canvas, chosen_slabs, image, middle, slab
 from tomograms.tomogram import Tomogram
 
 STRIDES = (8, 16, 32)  # pixels between the anchors of YOLO11's three levels
-BATCH_PIXELS = 2_000_000  # images of one batch, together
+BATCH_PIXELS = 2_000_000  # images of one batch, together; fewer once memory was too short
 EDGE = 1.0  # pixels: a box that ends as near to the image's edge is cut off there
 
 
@@ -35,6 +36,7 @@ class YoloPredictor:
     ):
         self.settings = settings
         self.views = settings.views
+        self.pixels = BATCH_PIXELS
         self.labels = labels
         self.device = device
         self.dtype = compute_dtype(device, settings.precision)
@@ -49,9 +51,16 @@ class YoloPredictor:
         frame = canvas(tomogram.volume.shape, settings.zoom)
         levels = slabs(tomogram.volume, settings.thickness)
         chosen = chosen_slabs(len(levels), settings.predict_step)
-        batch = max(1, BATCH_PIXELS // frame.side**2)
-        views = views or self.views
-        parts = [self._boxes(levels, chosen[i : i + batch], frame, views) for i in range(0, len(chosen), batch)]
+        most = self.pixels // frame.side**2
+        count = views or self.views
+        parts, batch = within_memory(
+            lambda batch: [
+                self._boxes(levels, chosen[i : i + batch], frame, count) for i in range(0, len(chosen), batch)
+            ],
+            max(1, most),
+            lambda batch: batch // 2 or None,
+        )
+        self.pixels = self.pixels if batch >= most else batch * frame.side**2
         index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
         first, last = frame.edges
         centre = (xyxy[:, :2].astype(np.float64) + xyxy[:, 2:]) / 2

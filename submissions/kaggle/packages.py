@@ -35,7 +35,6 @@ NOT_FOR_INFERENCE = frozenset(
         "click",
         "copick",
         "gemmi",
-        "mrcfile",
         "nbformat",
         "optuna",
         "shtab",

@@ -89,7 +89,7 @@ def collect(
             say(f"time budget: from {experiment} on, dropped: {plan.describe(budget.plans[0].members)}")
 
         for prediction in predict_all(
-            inference, names, budget=budget, devices=devices, advance=advance, changed=changed
+            inference, names, budget=budget, devices=devices, advance=advance, changed=changed, say=say
         ):
             failures = [*prediction.failures, *_add(collected, prediction, inference, fusion, judged)]
             if prediction.remark:

@@ -1,6 +1,7 @@
 """One tomogram with all members: what was predicted before is read, the rest predicted and kept.
 
-A tomogram that cannot be read, or a member that fails on it, is reported and does not end the run.
+A tomogram that cannot be read, or a member that fails on it, is reported and does not end the run. A device that fails
+is no fault of the tomogram's: that is raised, so that another one can predict it.
 """
 
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from compute.faults import DeviceError, is_device_fault, within_memory
 from evaluation.run_directory import RunDirectory
 from models.member import Predictor
 from postproc.candidates import concatenate
@@ -21,6 +23,7 @@ from submissions.prediction.final import FOLDS, model_folders
 from submissions.prediction.store import Store, Stored, prediction_key, weights_key
 from tomograms.appearance import appearance, unlike
 from tomograms.dataset import Dataset
+from tomograms.errors import InputError
 from tomograms.tomogram import Tomogram
 
 
@@ -134,9 +137,16 @@ class Inference:
         ------
         InputError
             If one is missing or damaged.
+        DeviceError
+            If the device cannot load them.
         """
         if member not in self._models:
-            self._models[member] = load_models(member, self.folders(member), device=self.device)
+            try:
+                self._models[member] = load_models(member, self.folders(member), device=self.device)
+            except InputError:
+                raise
+            except Exception as error:  # the weights are right: whatever it is, it is the device's
+                raise DeviceError(f"{self.device} cannot load {member}: {in_a_line(error)}") from error
             self._full[member] = max(model.views for model in self._models[member].values())
         return self._models[member]
 
@@ -166,7 +176,9 @@ class Inference:
         Raises
         ------
         InputError
-            If a member's models cannot be loaded: that is no fault of the tomogram.
+            If a member's weights are missing or damaged: that is no fault of the tomogram.
+        DeviceError, RuntimeError
+            If the device fails; see `compute.faults.is_device_fault`.
         """
         start = time.perf_counter()
         self.weights  # noqa: B018 - missing weights are no fault of the tomogram either
@@ -193,6 +205,8 @@ class Inference:
             try:
                 candidates, views = self._one(tomogram, member, plan, advance)
             except Exception as error:  # a member that fails on one tomogram may work on the others
+                if is_device_fault(error):
+                    raise
                 failures.append(Failure(experiment, member, in_a_line(error)))
             else:
                 kept[member] = Stored(candidates, views, self._full[member], time.perf_counter() - loaded, remark)
@@ -203,18 +217,20 @@ class Inference:
     def _one(
         self, tomogram: Tomogram, member: str, plan: Plan, advance: Callable[[str], None]
     ) -> tuple[pd.DataFrame, int]:
-        """Return one member's candidates and how many views were averaged."""
+        """Return one member's candidates and how many views were averaged: fewer where memory is short."""
         models = self.models(member)
-        views = plan.views(self._full[member])
-        table = predict_member(
-            tomogram,
-            models,
-            particles=self.run.particles,
-            member=member,
-            views=views,
-            advance=lambda name: advance(f"{tomogram.name} {name}"),
-        )
-        return table, views
+
+        def attempt(views: int) -> pd.DataFrame:
+            return predict_member(
+                tomogram,
+                models,
+                particles=self.run.particles,
+                member=member,
+                views=views,
+                advance=lambda name: advance(f"{tomogram.name} {name}"),
+            )
+
+        return within_memory(attempt, plan.views(self._full[member]), lambda views: views // 2 or None)
 
 
 def in_a_line(error: BaseException) -> str:

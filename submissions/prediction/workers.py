@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compute.pool import Lost, Tell, work_on
+from compute.pool import Care, Lost, work_on
+from compute.worker import Tell
 from evaluation.run_directory import open_run
 from models import registry
 from submissions.prediction.budget import Budget, Plan
@@ -15,7 +16,8 @@ from submissions.prediction.store import Store
 from tomograms.dataset import DataRecord, open_recorded
 
 OUT_OF_TIME = "not predicted: the time budget is spent"
-
+CARE = Care()
+"""A tomogram whose process or device fails is tried once more elsewhere."""
 
 Order = tuple[str, Plan | None]
 """A tomogram, and what it gets: ``None`` where no time is left for it."""
@@ -29,6 +31,7 @@ def predict_all(
     devices: Sequence[str],
     advance: Callable[[str], None] = lambda note: None,
     changed: Callable[[str, Plan], None] = lambda experiment, plan: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Prediction]:
     """Yield one prediction a tomogram, as they are done.
 
@@ -46,12 +49,19 @@ def predict_all(
         Told of each tomogram that is begun and of each model that is done.
     changed
         Told when another plan than before is taken, with the first tomogram that it holds for.
+    say
+        Takes a line about each fault after which a tomogram is tried once more, or a device is dropped.
 
     Raises
     ------
     InputError
-        If a member's models cannot be loaded.
+        If a member's weights are missing or damaged. Where a device cannot load them, that is its fault.
     """
+
+    def faulty(order: Order, lost: Lost, dropped: str | None) -> None:
+        budget.workers = max(1, budget.workers - (list(devices).count(dropped) if dropped else 0))
+        after = f"; {dropped} is used no more" if dropped else ""
+        say(f"{order[0]}: {lost}; it is predicted anew, elsewhere if possible{after}")
 
     def orders() -> Iterator[Order]:
         last = budget.plans[0]
@@ -64,15 +74,14 @@ def predict_all(
 
     for order, result in work_on(
         orders(),
-        (lambda device: _predictor(inference)) if len(devices) == 1 else Specification.of(inference),
+        (lambda device: _predictor(inference)) if list(devices) == ["cpu"] else Specification.of(inference),
         devices=devices,
         begun=lambda order, device: advance(f"{order[0]} on {device}"),
         told=lambda order, note: advance(note),
+        care=CARE,
+        faulty=faulty,
     ):
-        if isinstance(result, Lost):  # killed from outside, for memory mostly: the device has a new process
-            prediction = failed(order[0], f"its process on {result.device} was killed")
-        else:
-            prediction = result
+        prediction = failed(order[0], str(result)) if isinstance(result, Lost) else result
         made = prediction.stored
         budget.measured(
             seconds={member: stored.seconds for member, stored in made.items()},

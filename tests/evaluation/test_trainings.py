@@ -26,7 +26,7 @@ def test_two_processes_give_what_one_gives_and_leave_the_environment_alone(data,
 def test_a_killed_training_ends_the_command_in_one_line_and_the_next_goes_on(data, monkeypatch):  # noqa: F811
     victim = f"{NAMES[1]}/toy-8620"
     monkeypatch.setenv("TOY_IS_KILLED_AT", victim)
-    with pytest.raises(InputError, match=rf"{victim}: its training process was killed"):
+    with pytest.raises(InputError, match=rf"{victim}: its training ended \(its process was killed \(cpu\)\)"):
         cv("--device", "cpu", "cpu")
     monkeypatch.delenv("TOY_IS_KILLED_AT")
     assert cv("--device", "cpu", "cpu") == 0

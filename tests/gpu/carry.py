@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from submissions.kaggle.packages import download_wheels, lacking, project_metadata, read_image
 from tomograms.errors import run_command
 
-NOT_NEEDED = frozenset(("copick", "gemmi", "mrcfile", "nbformat", "starfile"))
+NOT_NEEDED = frozenset(("copick", "nbformat", "starfile"))
 """Requirements of the project that no stage imports."""
 
 

@@ -122,7 +122,8 @@ def _full_model(bench: Bench, member: str) -> Any:
     model: Any = kind.load(SHIPPED / member, bench.device)
     settings = replace(kind.presets["full"], precision="fp16" if bench.gpu else "fp32")
     if member == "unet":
-        model.settings, model.views = settings, bench.size(settings.views, 1)
+        model.settings, model.window = settings, settings.window
+        model.views = bench.size(settings.views, 1)
         return model
     network = build_network(settings.network, len(model.labels))  # its speed; what it finds does not matter
     return YoloPredictor(network, model.labels, settings, torch.device(bench.device))

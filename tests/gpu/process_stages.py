@@ -38,7 +38,7 @@ def workers(bench: Bench) -> None:
         last = " ".join(done.stderr.split())[-300:] if done.returncode else ""
         bench.tell(f"{name}, seconds", time.perf_counter() - start, not done.returncode, last)
     one, other = (len(_rows(bench.place / where)) for where in ("one", "two"))
-    bench.tell("rows of one and of two processes", f"{one}, {other}", abs(one - other) <= 0.02 * one)
+    bench.tell("rows of one and of two processes", f"{one}, {other}", one > 0 and abs(one - other) <= 0.02 * one)
 
 
 def killed(bench: Bench) -> None:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.gpu import check, training_stages
+from tests.gpu.carry import NOT_NEEDED
 from tests.gpu.facts import Bench, Fact, read_facts
 
 
@@ -99,3 +100,13 @@ def test_the_command_runs_a_stage_in_its_own_process(tmp_path):
     command = [sys.executable, "-m", "tests.gpu.check", "--device", "cpu", "--only", "machine"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "INFO machine: torch: " in done.stdout and "0 failed" in done.stdout
+
+
+def test_every_stage_and_command_is_imported_without_what_is_not_carried():
+    modules = [f"tests.gpu.{module}" for module, _ in check.STAGES.values()]
+    modules += ["evaluation.cross_validation", "ensemble.building", "submissions.prediction.submit"]
+    modules += ["models.unet.training", "models.yolo.training"]
+    block = f"import sys; sys.modules.update(dict.fromkeys({sorted(NOT_NEEDED)!r}))\n"
+    code = block + f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -105,6 +105,9 @@ class BoxesPredictor:
         BoxesPredictor.calls += 1
         if os.environ.get("KILL_ME_ON") == tomogram.name:
             os.kill(os.getpid(), signal.SIGKILL)
+        if "KILL_ONCE" in os.environ and not Path(os.environ["KILL_ONCE"]).exists():
+            Path(os.environ["KILL_ONCE"]).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         boxes = []
         depth = tomogram.volume.shape[0]
         for particle, strength, (z, y, x) in self.known.rows(tomogram):

@@ -1,10 +1,16 @@
+from dataclasses import replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.unet.prediction import UNetPredictor, halved
+from models.unet.settings import UNetSettings
 from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+from tomograms.tomogram import Tomogram
 
 
 class Pooling(torch.nn.Module):
@@ -83,3 +89,42 @@ def test_blend_weights_are_symmetric_and_positive():
 
 def test_the_views_are_distinct():
     assert len(set(VIEWS)) == len(VIEWS) == 8
+
+
+def test_a_window_is_halved_along_its_longest_side_down_to_a_smallest():
+    sizes, window = [], (192, 368, 368)
+    while window is not None:
+        sizes.append(window)
+        window = halved(window)
+    assert sizes[:4] == [(192, 368, 368), (192, 184, 368), (192, 184, 184), (96, 184, 184)]
+    assert max(sizes[-1]) <= 64 and all(max(size) > 64 for size in sizes[:-1])
+
+
+def test_memory_that_is_too_short_for_a_window_is_enough_for_half_of_it():
+    """A network that refuses large windows stands for a small GPU; the windows' blend stays a whole map."""
+    predictor = UNetPredictor(PoolingUNet(), replace(UNetSettings(), views=1, precision="fp32"), 2, torch.device("cpu"))
+    tomogram = Tomogram("TS", np.random.default_rng(0).normal(size=(16, 96, 160)).astype(np.float32), 10.0)
+    whole = predictor.predict(tomogram).logits
+    assert predictor.window == UNetSettings().window and PoolingUNet.seen == [(16, 96, 160)]
+    PoolingUNet.seen, PoolingUNet.largest = [], 16 * 96 * 90
+    small = predictor.predict(tomogram).logits
+    assert predictor.window == (16, 96, 80) and len(PoolingUNet.seen) > 2
+    np.testing.assert_allclose(small.astype(np.float32), whole.astype(np.float32), atol=2e-3)
+    PoolingUNet.seen = []
+    predictor.predict(tomogram)
+    assert max(size[2] for size in PoolingUNet.seen) <= 96  # no window is tried again that was too large
+    PoolingUNet.largest = 1
+    with pytest.raises(torch.OutOfMemoryError):
+        predictor.predict(tomogram)
+
+
+class PoolingUNet(Pooling):
+    multiple = 8
+    largest = 10**9
+    seen: ClassVar = []
+
+    def forward(self, volume):
+        PoolingUNet.seen.append(tuple(volume.shape[2:]))
+        if volume.numel() > PoolingUNet.largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(volume)

@@ -212,3 +212,26 @@ def test_all_views_of_a_mirrored_tomogram_give_the_mirrored_boxes(network):
     flipped = b.xyxy[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [63, 0, 63, 0]
     np.testing.assert_allclose(np.sort(a.confidence), np.sort(b.confidence), atol=1e-4)
     np.testing.assert_allclose(np.sort(a.xyxy.sum(axis=1)), np.sort(flipped.sum(axis=1)), atol=0.05)
+
+
+def test_memory_that_is_too_short_for_a_batch_is_enough_for_half_of_it(network, monkeypatch):
+    whole = predictor(network)
+    expected = whole.predict(tomogram((16, 40, 60)))
+    small, seen = predictor(network), []
+    own = small._predict
+
+    def predict(pixels):
+        seen.append(len(pixels))
+        if len(pixels) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return own(pixels)
+
+    monkeypatch.setattr(small, "_predict", predict)
+    monkeypatch.setattr(small, "pixels", 8 * 64**2)
+    boxes = small.predict(tomogram((16, 40, 60)))
+    assert seen[0] == 8 and 4 in seen and max(seen[2 + seen.index(4) :]) <= 2
+    rows = [sorted(np.column_stack([b.slice_index, b.label, b.xyxy.round(1)]).tolist()) for b in (boxes, expected)]
+    np.testing.assert_allclose(*rows, atol=0.11)  # boxes of equal confidence come in any order
+    seen.clear()
+    small.predict(tomogram((16, 40, 60)))
+    assert max(seen) <= 2  # no batch is tried again that was too large

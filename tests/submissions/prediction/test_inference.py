@@ -2,13 +2,15 @@ import shutil
 
 import pandas as pd
 import pytest
+import torch
 
+from compute.faults import DeviceError
 from submissions.prediction.budget import Plan
 from submissions.prediction.final import model_folders
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store, prediction_key, weights_key
 from tests.submissions.conftest import RUN, TEST
-from tests.submissions.fakes import BoxesPredictor, MapsPredictor
+from tests.submissions.fakes import BoxesPredictor, MapsMember, MapsPredictor
 from tomograms.errors import InputError
 from tomograms.ome_zarr import ZarrVolume
 
@@ -178,3 +180,58 @@ def test_a_member_that_left_the_ensemble_is_no_obstacle(predicted):
     inference(predicted).predict("TS_8", Plan(("boxes", "maps"), halvings=2))
     rest = Inference(predicted.run, predicted.dataset, Store(predicted.root / "store"), ("boxes",), "cpu")
     assert rest.predict("TS_8", Plan(("boxes",))).members == ("boxes",)
+
+
+def fails(monkeypatch, error):
+    def predict(self, tomogram, *, views=None):
+        raise error
+
+    monkeypatch.setattr(MapsPredictor, "predict", predict)
+
+
+def test_a_fault_of_the_device_is_no_failure_of_the_tomogram(project, monkeypatch):
+    fails(monkeypatch, RuntimeError("CUDA error: an illegal memory access was encountered"))
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        inference(project).predict("TS_8", PLAN)
+
+
+def test_other_errors_are(project, monkeypatch):
+    fails(monkeypatch, RuntimeError("shapes cannot be multiplied"))
+    prediction = inference(project).predict("TS_8", PLAN)
+    assert prediction.members == ("boxes",) and "shapes" in str(prediction.failures[0])
+
+
+def test_out_of_memory_halves_the_views(project, monkeypatch):
+    seen = MapsPredictor.predict
+
+    def predict(self, tomogram, *, views=None):
+        if views > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return seen(self, tomogram, views=views)
+
+    monkeypatch.setattr(MapsPredictor, "predict", predict)
+    prediction = inference(project).predict("TS_8", PLAN)
+    assert (prediction.stored["maps"].views, prediction.stored["maps"].full) == (1, 4)
+    assert prediction.failures == ()
+
+
+def test_out_of_memory_with_one_view_is_a_failure_of_the_member(project, monkeypatch):
+    fails(monkeypatch, torch.OutOfMemoryError("CUDA out of memory"))
+    prediction = inference(project).predict("TS_8", PLAN)
+    assert prediction.members == ("boxes",) and "out of memory" in str(prediction.failures[0])
+
+
+def test_models_that_a_device_cannot_load_are_its_fault_and_damaged_ones_are_not(project, monkeypatch):
+    load = MapsMember.load
+
+    def cannot(self, directory, device):
+        raise RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable")
+
+    monkeypatch.setattr(MapsMember, "load", cannot)
+    with pytest.raises(DeviceError, match="cpu cannot load maps: RuntimeError: CUDA error: all"):
+        inference(project).predict("TS_8", PLAN)
+    monkeypatch.setattr(MapsMember, "load", load)
+    (project.run.jobs("maps")[0] / "weights.safetensors").write_text("{")
+    with pytest.raises(InputError, match="complete weights") as raised:
+        inference(project).predict("TS_8", PLAN)
+    assert not isinstance(raised.value, DeviceError)

@@ -1,3 +1,4 @@
+import os
 import time
 
 import pytest
@@ -8,8 +9,9 @@ from submissions.prediction.budget import Budget, Plan, ladder
 from submissions.prediction.fusion import members_in_use
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store
-from submissions.prediction.workers import predict_all
+from submissions.prediction.workers import Specification, predict_all
 from tests.submissions.conftest import RUN, TEST
+from tests.submissions.failing import FailingPrediction
 from tests.submissions.fakes import BoxesPredictor, FakeMember, MapsPredictor
 from tests.submissions.prediction.test_inference import calls, damage
 from tests.submissions.test_make import submission
@@ -46,7 +48,7 @@ def test_damaged_weights_end_the_run_from_a_process(project):
         predict(project, devices=("cpu", "cpu"))
 
 
-def test_a_process_that_is_killed_loses_one_tomogram(project, monkeypatch):
+def test_a_tomogram_that_kills_every_process_is_the_only_one_lost(project, monkeypatch):
     monkeypatch.setenv("KILL_ME_ON", "TS_8")
     by_name = {prediction.experiment: prediction for prediction in predict(project, devices=("cpu", "cpu"))}
     assert "killed" in str(by_name["TS_8"].failures[0]) and by_name["TS_9"].members == ("boxes", "maps")
@@ -165,3 +167,25 @@ def test_the_strongest_member_comes_first(project):
         record["scores"] = {member: {"nested": 0.8 if member == best else 0.3} for member in MEMBERS}
         write_json(path, record)
         assert members_in_use(load_ensemble(path), project.run)[0] == best
+
+
+def test_of_a_hundred_tomograms_none_is_lost_with_one_of_two_devices(project, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(Specification, "of", lambda inference: FailingPrediction("cuda:1", 5, tmp_path))
+    names, lines = [f"TS_{number}" for number in range(100)], []
+    machine = Inference(project.run, project.dataset, Store(project.root / "store"), MEMBERS, "cuda:0")
+    budget = Budget(None, ladder(MEMBERS), len(names), 2, time.monotonic)
+    predictions = list(predict_all(machine, names, budget=budget, devices=("cuda:0", "cuda:1"), say=lines.append))
+    assert sorted(prediction.experiment for prediction in predictions) == sorted(names)
+    assert [str(failure) for prediction in predictions for failure in prediction.failures] == []
+    assert budget.workers == 1
+    first, second = lines
+    assert "CUDA error" in first and "(cuda:1); it is predicted anew, elsewhere if possible" in first
+    assert second.endswith("; cuda:1 is used no more")
+
+
+def test_a_killed_process_costs_nothing_where_the_other_device_can_do_it(project, monkeypatch):
+    monkeypatch.setenv("KILL_ONCE", str(project.root / "killed"))
+    predictions = predict(project, devices=("cpu", "cpu"))
+    assert (project.root / "killed").exists()
+    assert all(prediction.members == ("boxes", "maps") for prediction in predictions)

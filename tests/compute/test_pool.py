@@ -1,0 +1,100 @@
+"""Faults of processes and devices, with devices that are only names."""
+
+import os
+
+import pytest
+
+from compute.pool import Care, Lost, work_on
+from tests.compute.faulty import STICKY, Fails, FailsForGood, double
+
+CARE = Care()
+TWO = ("cuda:0", "cuda:1")
+
+
+def run(set_up, tasks=12, *, devices=TWO, care=CARE):
+    """Return results by task, and what was told of faults: task, reason, dropped device."""
+    faults = []
+    results = dict(
+        work_on(
+            iter(range(tasks)),
+            set_up,
+            devices=devices,
+            begun=lambda task, device: None,
+            told=lambda task: None,
+            care=care,
+            faulty=lambda task, lost, dropped: faults.append((task, lost.reason, dropped)),
+        )
+    )
+    assert sorted(results) == list(range(tasks))
+    return results, faults
+
+
+def lost(results):
+    return {task for task, result in results.items() if isinstance(result, Lost)}
+
+
+def test_a_gpu_has_a_process_of_its_own_and_the_cpu_works_here():
+    gpu, _ = run(double, 3, devices=["cuda:0"])
+    assert {result[2] for result in gpu.values()}.isdisjoint({os.getpid()})
+    assert len({result[2] for result in gpu.values()}) == 1
+    cpu, _ = run(double, 3, devices=["cpu"])
+    assert cpu == {task: (2 * task, "cpu", os.getpid()) for task in range(3)}
+
+
+@pytest.mark.parametrize(("how", "reason"), [("sticky", STICKY), ("killed", "its process was killed")])
+def test_a_task_that_fails_on_one_device_is_done_on_the_other(how, reason):
+    results, faults = run(Fails(frozenset(range(12)), ("cuda:1",), how))
+    assert results == {task: (2 * task, "cuda:0") for task in range(12)}
+    assert {fault[1] for fault in faults} == {reason} and len(faults) <= 2  # after two the device is dropped
+
+
+def test_a_device_that_fails_for_good_is_dropped_after_two_tasks_and_loses_none(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    results, faults = run(FailsForGood("cuda:1", 5, tmp_path), 100)
+    assert results == {task: 2 * task for task in range(100)}
+    assert [(fault[1], fault[2]) for fault in faults] == [(STICKY, None), (STICKY, "cuda:1")]
+
+
+@pytest.mark.parametrize("devices", [TWO, ("cuda:0", "cuda:0"), ("cpu", "cpu")])
+def test_tasks_that_fail_everywhere_are_lost_and_blame_no_device(devices):
+    bad = {2, 7} if devices == TWO else {2}
+    results, faults = run(Fails(frozenset(bad), devices, "killed"), devices=devices)
+    assert lost(results) == bad and {fault[0] for fault in faults} == bad
+    assert all(fault[2] is None for fault in faults)
+
+
+def test_the_only_device_is_given_up_after_two_tasks():
+    results, faults = run(Fails(frozenset(range(4, 12)), ("cuda:0",), "sticky"), devices=["cuda:0"])
+    assert lost(results) == set(range(4, 12))
+    assert str(results[4]) == f"{STICKY} (cuda:0)"
+    assert str(results[11]) == f"no device is left: {STICKY}"
+    assert [fault[0] for fault in faults] == [4, 5]
+
+
+def test_a_device_that_cannot_start_is_dropped():
+    results, faults = run(Fails(frozenset(), ("cuda:1",), "cannot start"), devices=TWO)
+    assert lost(results) == set() and {fault[1] for fault in faults} == {"cuda:1 cannot load a network"}
+
+
+def test_without_any_device_nothing_is_done_and_all_is_said():
+    results, faults = run(Fails(frozenset(), TWO, "cannot start"))
+    assert lost(results) == set(range(12))
+    assert {fault[2] for fault in faults if fault[2]} == set(TWO)
+    assert "no device is left: cuda:" in str(results[11])
+
+
+def test_a_silent_process_is_ended():
+    care = Care(silence=10.0, shortest=2.0)
+    results, faults = run(Fails(frozenset(range(12)), ("cuda:1",), "silent"), care=care)
+    assert results == {task: (2 * task, "cuda:0") for task in range(12)}
+    assert faults and all("its process said nothing for" in fault[1] for fault in faults)
+
+
+def test_without_care_a_task_is_lost_with_its_process():
+    bad = Fails(frozenset({1}), TWO, "killed")
+    with pytest.raises(ValueError, match="seen"):
+        for _, result in work_on(
+            iter(range(3)), bad, devices=TWO, begun=lambda task, device: None, told=lambda task: None
+        ):
+            if isinstance(result, Lost):
+                raise ValueError("seen")
