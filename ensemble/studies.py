@@ -1,5 +1,6 @@
 """Optuna's studies in a database, to be looked at with Optuna's own tools."""
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -24,7 +25,10 @@ def store(studies: Mapping[str, Study], run: RunDirectory, storage: str | None) 
     if storage is None:
         path = run.path / "optuna.db"
         with replacing(path) as temporary:
-            store_studies(studies, f"sqlite:///{temporary}", run.name)
+            try:
+                store_studies(studies, f"sqlite:///{temporary}", run.name)
+            except SQLAlchemyError as error:  # nobody else knows the file: its disk is full
+                raise OSError(errno.ENOSPC, f"the database cannot be written ({error})", str(path)) from None
         return f"sqlite:///{path}"
     try:
         store_studies(studies, storage, run.name)

@@ -16,7 +16,7 @@ from evaluation.run_directory import RunDirectory, create_run, open_run
 from evaluation.run_record import RunRecord, changed_versions, refuse_change
 from evaluation.summary import summarise
 from evaluation.tomogram_types import open_types
-from evaluation.trainings import CPU_PROCESSES, train_all
+from evaluation.trainings import CPU_PROCESSES, require_room, train_all
 from models.initial import PRETRAINED, SCRATCH
 from models.registry import get_member
 from models.settings import check_owners, from_record, resolve_settings, to_record
@@ -62,9 +62,11 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
         if changed:
             console().print(f"run {name} was begun with other versions: {', '.join(changed)}", soft_wrap=True)
         moved = replace(old, data=record.data)  # it may lie elsewhere by now, or on another machine
+        check_start(RunDirectory(path, moved), dataset, arguments.device)
         if moved != old:
             moved.write(path / "run.json")
         return open_run(path), dataset
+    check_start(RunDirectory(path, record), dataset, arguments.device)
     for line in dataset.passed_over(record.tomograms):
         console().print(line, soft_wrap=True)
     picks = {run: dataset.picks(run) for run in record.tomograms}
@@ -180,6 +182,21 @@ def common_voxel_size(dataset: Dataset, runs: Sequence[str]) -> float:
     return size
 
 
+def check_start(run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> None:
+    """Refuse what the trainings that are left could not begin with, or end: weights, devices, room on the disk."""
+    left = [job for job in jobs_of(run) if not job.finished]
+    for member, settings in {job.member: job.settings for job in left}.items():
+        initial = get_member(member).initial(settings)
+        if initial is not None:
+            check_weights(initial)
+    if left:
+        devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
+        for device in devices:
+            resolve_device(device)
+        types = run.record.extra_tomogram_types
+        require_room(left, dataset, types, folder=run.path, at_a_time=len(devices))
+
+
 def jobs_of(run: RunDirectory) -> list[Job]:
     """Return the run's jobs: member by member, so that a first member is complete early, then fold by fold."""
     return [
@@ -203,13 +220,7 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
         )
     if not left:
         return
-    for member, settings in {job.member: job.settings for job in left}.items():
-        initial = get_member(member).initial(settings)
-        if initial is not None:
-            check_weights(initial)
     devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
-    for device in devices:
-        resolve_device(device)
     tasks: dict[Path, Task] = {}
     with Progress() as progress:
         whole = progress.task("all trainings", total=len(jobs), done=before)

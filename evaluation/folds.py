@@ -20,7 +20,7 @@ from tomograms.files import write_text
 from tomograms.program import program
 
 LONGEST_NAME = 100
-"""Characters of a fold's name, which is also a folder's."""
+"""Characters of a fold's name, which is also a folder's; in bytes twice as many, for letters may have four."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ class Fold:
     def name(self) -> str:
         """The fold's name: its held-out runs, or the first, how many more, and a hash where that is too long."""
         name = "+".join(self.held_out)
-        if len(name) <= LONGEST_NAME:
+        if len(name) <= LONGEST_NAME and len(name.encode()) <= 2 * LONGEST_NAME:
             return name
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        return f"{self.held_out[0][: LONGEST_NAME - 20]}+{len(self.held_out) - 1}-{digest}"
+        first = self.held_out[0][: LONGEST_NAME - 20].encode()[: 2 * LONGEST_NAME - 40].decode(errors="ignore")
+        return f"{first}+{len(self.held_out) - 1}-{digest}"
 
     @classmethod
     def from_record(cls, record: Mapping[str, Sequence[str]]) -> Fold:

@@ -1,7 +1,10 @@
 """All trainings of a run, spread over devices."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from compute.cores import usable_threads
 from compute.pool import Lost, work_on
@@ -9,7 +12,10 @@ from compute.worker import Tell
 from evaluation.jobs import Job, run_job
 from evaluation.tomogram_types import open_types
 from models import registry
-from tomograms.dataset import DataRecord, open_recorded
+from models.member import Space
+from postproc.candidates import TABLE
+from tomograms.dataset import DataRecord, Dataset, open_recorded
+from tomograms.disk import require_space
 from tomograms.errors import InputError
 
 CPU_PROCESSES = 2
@@ -59,6 +65,44 @@ def train_all(
                 "one training at a time; the same command goes on where it stood"
             )
         yield job
+
+
+def require_room(
+    jobs: Sequence[Job], dataset: Dataset, extra_types: Sequence[str], *, folder: Path, at_a_time: int
+) -> None:
+    """Refuse jobs for whose files the disk has no room.
+
+    Parameters
+    ----------
+    jobs
+        What has not been done yet.
+    dataset, extra_types
+        What is trained on.
+    folder
+        The run's.
+    at_a_time
+        How many trainings.
+
+    Raises
+    ------
+    InputError
+        With what is needed and what is free.
+    """
+    needs = [training_space(job.member, job.settings, dataset, job.fold.train, extra_types) for job in jobs]
+    passing = sorted((need.passing for need in needs), reverse=True)[:at_a_time]
+    tables = TABLE * sum(len(job.fold.held_out) for job in jobs)
+    require_space(folder, sum(need.kept for need in needs) + sum(passing) + tables, f"{len(jobs)} trainings")
+
+
+def training_space(
+    member: str, settings: Any, dataset: Dataset, names: Sequence[str], extra_types: Sequence[str]
+) -> Space:
+    """Return what a member's training on some tomograms takes of a disk."""
+    shapes: list[tuple[int, int, int]] = []
+    for name in names:
+        z, y, x = (math.ceil(n / dataset.factor(name)) for n in dataset.shape(name))
+        shapes.append((z, y, x))
+    return registry.get_member(member).space(settings, shapes * (1 + len(extra_types)))
 
 
 def _trainer(

@@ -64,6 +64,14 @@ class Training:
         return self.picks[self.picks["experiment"] == tomogram.name]
 
 
+@dataclass(frozen=True)
+class Space:
+    """Bytes on a disk, rounded up: what a training leaves, and what it needs besides while it runs."""
+
+    kept: float
+    passing: float
+
+
 class Predictor(Protocol):
     """A trained network, ready for tomograms.
 
@@ -110,6 +118,9 @@ class Member(Protocol):
         InputError
             If a path is given and no file is there.
         """
+
+    def space(self, settings: Any, shapes: Sequence[tuple[int, int, int]]) -> Space:
+        """Return what a training on tomograms of these shapes ``(z, y, x)`` takes of a disk."""
 
     def fit(self, training: Training, advance: Advance) -> None:
         """Train and leave ``weights.safetensors``, ``history.csv`` and pictures; ``advance`` is told of progress."""

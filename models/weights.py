@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from tomograms.errors import InputError
 from tomograms.files import replacing
@@ -39,7 +39,7 @@ def save_weights(
     if half:
         tensors = {name: t.half() if t.is_floating_point() else t for name, t in tensors.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, dict(metadata))
+        temporary.write_bytes(save(tensors, dict(metadata)))  # save_file has no error of its own for a full disk
 
 
 def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -17,6 +17,8 @@ from tomograms.files import replacing
 from tomograms.picks import TRUTH_COLUMNS
 from tomograms.tables import typed
 
+TABLE = 2_000_000
+"""Bytes on a disk of one member's candidates in one tomogram, at most."""
 COLUMNS = [*TRUTH_COLUMNS, "score", "member", "model"]
 
 

@@ -6,6 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE)
+"""What a system says of a disk that takes no more, or of files that are not the user's."""
+PLACES = (
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOENT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT),
+)
+"""What it says of a path that is something else, has gone, or lies on a disk that fails; with the path only."""
+CLOSED = 141
+"""Exit code where whoever read the output is gone, as a shell has it."""
+
 
 class InputError(ValueError):
     """A user's mistake or a damaged file.
@@ -21,8 +31,8 @@ class NoTomogramError(InputError):
 def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequence[str] | None = None) -> None:
     """Run a command's ``main`` and exit with its code.
 
-    An `InputError`, or a disk that is full or not writable, becomes one line on standard error and exit code 2, without
-    a traceback. Ctrl-C exits with 130.
+    An `InputError`, or a disk or path that cannot be read or written, becomes one line on standard error and exit code
+    2, without a traceback. Ctrl-C exits with 130, and a closed output with 141.
 
     Parameters
     ----------
@@ -40,12 +50,25 @@ def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequen
     except InputError as error:
         code = fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno == errno.EPIPE and _nobody_reads():
+            sys.exit(CLOSED)
+        if error.errno not in (FULL if error.filename is None else (*FULL, *PLACES)):
             raise
-        code = fail(f"cannot read or write {error.filename or 'a file'}: {error.strerror}; what was finished is kept")
+        where = error.filename or "a file"
+        code = fail(f"cannot read or write {where}: {error.strerror or error}; what was finished is kept")
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _nobody_reads() -> bool:
+    """Return whether the reader of standard output is gone, as of ``| head``; nothing more is written there then."""
+    try:
+        print(flush=True)  # what could not be written is forgotten: only something new tells
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def fail(message: str) -> int:

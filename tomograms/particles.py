@@ -9,6 +9,9 @@ from typing import Any
 
 from tomograms.errors import InputError
 
+WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
+"""What copick takes for yes and no."""
+
 
 @dataclass(frozen=True)
 class Particle:
@@ -76,13 +79,8 @@ def from_copick(objects: Sequence[Mapping[str, Any]], source: Path | str) -> tup
         If an object lacks its name or label, none is a particle, one has no positive radius or a weight that is no
         number, or a name occurs twice.
     """
-    for entry in objects:
-        named = isinstance(entry, Mapping) and isinstance(entry.get("name"), str)
-        if not named or type(entry.get("label")) is not int:
-            raise InputError(
-                f"{source}: expected pickable objects with a name and a label, but got {json.dumps(entry)}"
-            )
-    chosen = sorted((o for o in objects if o.get("is_particle", True)), key=lambda o: (int(o["label"]), o["name"]))
+    entries = [_converted(entry, source) for entry in objects]
+    chosen = sorted((o for o in entries if o["is_particle"]), key=lambda o: (o["label"], o["name"]))
     if not chosen:
         raise InputError(f"{source}: expected at least one pickable object with is_particle true, but got none")
     names = [o["name"] for o in chosen]
@@ -101,3 +99,21 @@ def from_copick(objects: Sequence[Mapping[str, Any]], source: Path | str) -> tup
             raise InputError(f"{source}: expected a weight of at least 0 for {entry['name']}, but got {weight}")
         particles.append(Particle(entry["name"], label, float(radius), float(weight)))
     return tuple(particles)
+
+
+def _converted(entry: Any, source: Path | str) -> dict[str, Any]:
+    """Return a pickable object with its label, radius and is_particle as copick takes them: numbers may be text."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
+        raise InputError(f"{source}: expected pickable objects with a name and a label, but got {json.dumps(entry)}")
+    try:
+        label, radius = float(entry["label"]), entry.get("radius")
+        radius = float(radius) if isinstance(radius, str) else radius
+        truth = WORDS[str(entry.get("is_particle", True)).lower()]
+    except (KeyError, TypeError, ValueError):
+        label, radius, truth = math.nan, None, False
+    if not math.isfinite(label) or label % 1 or isinstance(entry["label"], bool):
+        raise InputError(
+            f"{source}: expected pickable objects with a name, a label (a whole number), a radius and is_particle, but "
+            f"got {json.dumps(entry)}"
+        )
+    return {**entry, "label": int(label), "radius": radius, "is_particle": truth}

@@ -16,6 +16,8 @@ from tomograms.volume import Volume
 
 NAMES = ("rlnTomoName", "rlnMicrographName")
 VOXEL = tuple(f"rlnCoordinate{axis}" for axis in "XYZ")
+SERIES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize")
+"""Of the optics: the pixels that RELION counts ``rlnCoordinateX/Y/Z`` in, which are not the tomogram's voxels."""
 CENTRED = tuple(f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ")
 
 
@@ -62,7 +64,9 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
 
     Block ``particles``, or the only one. ``rlnTomoName`` or ``rlnMicrographName`` names the run, with or without
     folder and suffix. ``rlnCenteredCoordinateX/Y/ZAngst`` is in Å from the voxel with the index n / 2. Without it
-    ``rlnCoordinateX/Y/Z`` is in voxels, 0 at the centre of the first. Origins of a refinement are not looked at.
+    ``rlnCoordinateX/Y/Z`` is in pixels of the tilt series where the block ``optics`` tells their size (`SERIES`) and
+    the particles have no ``rlnPixelSize``, else in voxels, 0 at the centre of the first. Origins of a refinement are
+    not looked at.
 
     Parameters
     ----------
@@ -83,7 +87,7 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
         If it is no STAR file, a column is missing, a run is not known, a coordinate is not a finite number, or
         coordinates are in voxels of another size than the tomogram's (``rlnPixelSize``).
     """
-    table = _particles(path)
+    table, optics = _particles(path)
     name = next((name for name in NAMES if name in table), None)
     columns = next((columns for columns in (CENTRED, VOXEL) if set(columns) <= set(table)), None)
     if name is None or columns is None:
@@ -102,18 +106,36 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     if columns == CENTRED:
         middle = np.array([volumes[run].shape for run in names]).reshape(-1, 3) / 2
         position += np.concatenate([to_angstrom(m, s) for m, s in zip(middle, size, strict=True)] or [position])
-    else:
-        if "rlnPixelSize" in table:
-            told = np.asarray(pd.to_numeric(table["rlnPixelSize"], errors="coerce"), np.float64)
-            rule = "coordinates in voxels of the tomogram and their size within 1 % for rlnPixelSize"
-            _refuse_rows(path, table["rlnPixelSize"], ~(np.abs(told / size - 1) <= NEAR), rule)
+    elif "rlnPixelSize" in table:
+        told = np.asarray(pd.to_numeric(table["rlnPixelSize"], errors="coerce"), np.float64)
+        rule = "coordinates in voxels of the tomogram and their size within 1 % for rlnPixelSize"
+        _refuse_rows(path, table["rlnPixelSize"], ~(np.abs(told / size - 1) <= NEAR), rule)
         position *= size[:, None]
+    else:
+        position *= _pixels(path, table, optics, size)[:, None]
     xyz = dict(zip("xyz", position.T, strict=True))
     return join_truth([pd.DataFrame({"experiment": names, "particle_type": path.stem, **xyz})])
 
 
-def _particles(path: Path) -> pd.DataFrame:
-    """Return the block of particles of a STAR file."""
+def _pixels(path: Path, table: pd.DataFrame, optics: pd.DataFrame, size: np.ndarray) -> np.ndarray:
+    """Return Å per pixel of each particle's coordinates: the tilt series' where the optics tell it, else ``size``."""
+    name = next((name for name in SERIES if name in optics), None)
+    if name is None:
+        return size
+    told = np.asarray(pd.to_numeric(optics[name], errors="coerce"), np.float64)
+    _refuse_rows(path, optics[name], ~((told > 0) & np.isfinite(told)), f"a size above 0 Å for {name}")
+    if len(set(told)) == 1:
+        return np.full(len(table), told[0])
+    group = "rlnOpticsGroup"
+    if group not in table or group not in optics or optics[group].duplicated().any():
+        raise InputError(f"{path}: expected {group} in both blocks, since {name} differs, but got none")
+    found = table[group].map(dict(zip(optics[group], told, strict=True))).to_numpy(np.float64)
+    _refuse_rows(path, table[group], np.isnan(found), f"an {group} of the block optics")
+    return found
+
+
+def _particles(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the blocks of particles and of optics of a STAR file; the latter is empty if there is none."""
     try:
         blocks = starfile.read(path, always_dict=True, parse_as_string=list(NAMES))
     except Exception as error:  # the parser has no kind of error of its own
@@ -123,10 +145,14 @@ def _particles(path: Path) -> pd.DataFrame:
     if not isinstance(block, pd.DataFrame):
         found = ", ".join(name or "one without a name" for name in blocks) or "none"
         raise InputError(f"{path}: expected a block particles, or one block alone, with a table, but got {found}")
-    twice = block.columns[block.columns.duplicated()]
-    if len(twice):
-        raise InputError(f"{path}: expected each column once, but got {twice[0]} twice")
-    return block
+    optics = blocks.get("optics", pd.DataFrame())
+    if isinstance(optics, dict):
+        optics = pd.DataFrame([optics])
+    for one in (block, optics):
+        twice = one.columns[one.columns.duplicated()]
+        if len(twice):
+            raise InputError(f"{path}: expected each column once, but got {twice[0]} twice")
+    return block, optics
 
 
 def _refuse_rows(path: Path, values: pd.Series, bad: np.ndarray, rule: str) -> None:

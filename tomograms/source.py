@@ -6,6 +6,7 @@ from typing import Protocol
 from tomograms.errors import InputError
 from tomograms.kaggle_tree import KaggleTree, is_tree
 from tomograms.mrc_names import SUFFIXES, find_files
+from tomograms.names import check_names
 from tomograms.particles import Particle
 from tomograms.picks import Choice, PickSet
 from tomograms.volume import Volume
@@ -49,13 +50,15 @@ def open_source(path: Path, choice: Choice) -> Source:
     Raises
     ------
     InputError
-        If it is none of the kinds that are known, or two at a time.
+        If it is none of the kinds that are known, or two at a time, or a run has a name that `check_names` refuses.
     """
     if path.is_dir():
         return _open_folder(path, choice)
     from tomograms.copick_project import open_project  # each kind is imported where it is used: copick takes a second
 
-    return open_project(path, choice)
+    project = open_project(path, choice)
+    check_names(path, (run.name for run in project.project.runs))
+    return project
 
 
 def _open_folder(path: Path, choice: Choice) -> Source:
@@ -67,7 +70,11 @@ def _open_folder(path: Path, choice: Choice) -> Source:
             f"but found {'both' if tree else 'none'}"
         )
     if tree:
-        return KaggleTree(path, choice)
+        kaggle = KaggleTree(path, choice)
+        check_names(path, (*kaggle.runs("train"), *kaggle.runs("test")))
+        return kaggle
     from tomograms.mrc_folder import open_mrc_folder
 
-    return open_mrc_folder(path, choice)
+    folder = open_mrc_folder(path, choice)
+    check_names(path, folder.files)
+    return folder

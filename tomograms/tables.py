@@ -72,12 +72,15 @@ def read_table(
     missing = [column for column in columns if column not in header]
     if missing:
         raise InputError(f"{path}: expected the columns {wanted}, but got no {','.join(missing)}")
+    found = [*columns, *(column for column in optional if column in header)]
+    twice = [column for column in found if header.count(column) > 1]
+    if twice:
+        raise InputError(f"{path}: expected each column once, but got {twice[0]} twice")
     for number, fields in rows:
         if len(fields) != len(header):
             raise InputError(
                 f"{path}: line {number}: expected {len(header)} fields, but got {','.join(fields)[:100]!r}"
             )
-    found = [*columns, *(column for column in optional if column in header)]
     content = {column: [fields[header.index(column)] for _, fields in rows] for column in found}
     table = pd.DataFrame(content, index=[number for number, _ in rows], dtype=object)
     for column, texts in table.items():

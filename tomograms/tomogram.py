@@ -156,6 +156,8 @@ def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
 def constant(volume: NDArray[np.float32], z: int, values: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:
     """Return, for one slice, which voxels equal their next `NEIGHBOURS` on one side at least, along each axis.
 
+    Of known values, fewer are enough towards a face of the volume: padding may be thin.
+
     Parameters
     ----------
     volume
@@ -168,29 +170,36 @@ def constant(volume: NDArray[np.float32], z: int, values: NDArray[np.float32] | 
     piece = volume[z]
     found = np.zeros(piece.shape, bool)
     for direction in (1, -1):
-        if 0 <= z + NEIGHBOURS * direction < len(volume):
-            run = volume[z + direction] == piece
-            for distance in range(2, NEIGHBOURS + 1):
+        ahead = range(z + direction, z + direction * (NEIGHBOURS + 1), direction)
+        there = [k for k in ahead if 0 <= k < len(volume)]
+        if len(there) == NEIGHBOURS or values is not None:
+            run = np.ones(piece.shape, bool)
+            for k in there:
                 if run.any():
-                    run &= volume[z + distance * direction] == piece
+                    run &= volume[k] == piece
             found |= run
     if values is not None:
         found &= np.isin(piece, values)
     if found.any():
-        found &= _runs(piece) & _runs(piece.T).T
+        ends = 0 if values is None else NEIGHBOURS
+        found &= _runs(piece, ends) & _runs(piece.T, ends).T
     return found
 
 
-def _runs(piece: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which values equal the next `NEIGHBOURS` before or after them along the last axis."""
-    out = np.zeros(piece.shape, bool)
+def _runs(piece: NDArray[np.float32], ends: int) -> NDArray[np.bool_]:
+    """Return which values equal the next `NEIGHBOURS` before or after them along the last axis.
+
+    ``ends`` is by how many values both ends are repeated beforehand.
+    """
+    piece = np.pad(piece, [(0, 0), (ends, ends)], mode="edge")
+    out: NDArray[np.bool_] = np.zeros(piece.shape, bool)
     length = piece.shape[-1] - NEIGHBOURS
     if length > 0:
         same = piece[..., 1:] == piece[..., :-1]
         run = np.logical_and.reduce([same[..., i : i + length] for i in range(NEIGHBOURS)])
         out[..., :length] |= run
         out[..., NEIGHBOURS:] |= run
-    return out
+    return out[:, ends : out.shape[1] - ends]
 
 
 def _faces(axis: int) -> Iterator[tuple[slice | int, ...]]:

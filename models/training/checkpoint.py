@@ -1,5 +1,6 @@
 """The state of a training on disk: a training that was cut off goes on as if nothing had happened."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +22,10 @@ class Part(Protocol):
 def save_checkpoint(path: Path, parts: Mapping[str, Part], values: Mapping[str, Any]) -> None:
     """Write the parts' states and plain ``values`` atomically."""
     state = {"parts": {name: part.state_dict() for name, part in parts.items()}, "values": dict(values)}
+    content = io.BytesIO()
+    torch.save(state, content)  # whose own writing says nothing of a full disk
     with replacing(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path, parts: Mapping[str, Part], device: torch.device) -> dict[str, Any]:

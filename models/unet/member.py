@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from compute.devices import resolve_device
-from models.member import Advance, Learner, Training
+from models.member import Advance, Learner, Space, Training
 from models.training.transfer import initial_weights
 from models.unet.network import build_network
 from models.unet.prediction import UNetPredictor
 from models.unet.settings import IDENTITY, PRESETS, UNetSettings, check_settings
 from models.weights import fill, load_weights, parse_card
 from tomograms.particles import Particle
+
+MANY = 10
+"""Classes; the last layer's share of the weights is small, whatever their number."""
 
 
 class UNetMember:
@@ -26,6 +29,11 @@ class UNetMember:
     def initial(self, settings: UNetSettings) -> Path | None:
         """See `models.member.Member.initial`."""
         return initial_weights(self.name, settings, IDENTITY)
+
+    def space(self, settings: UNetSettings, shapes: Sequence[tuple[int, int, int]]) -> Space:
+        """See `models.member.Member.space`: weights; two checkpoints of network, average and both of Adam's moments."""
+        weights = 4 * sum(parameter.numel() for parameter in build_network(settings, MANY).parameters())
+        return Space(weights, 2 * 4 * weights)
 
     def fit(self, training: Training, advance: Advance) -> None:
         """See `models.member.Member.fit`; a training that was cut off goes on from its last checkpoint."""

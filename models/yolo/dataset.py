@@ -73,7 +73,8 @@ def _write_slices(
     for index, z in zip(chosen, middle(chosen, settings.thickness), strict=True):
         picture = image(levels, int(index), gap=settings.gap, canvas=frame)
         stem = f"{tomogram.name}_{index:04d}"
-        cv2.imwrite(str(images / f"{stem}.png"), picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        _, content = cv2.imencode(".png", picture[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+        (images / f"{stem}.png").write_bytes(content.tobytes())  # imwrite says nothing of a full disk
         label, centre, radius = circles(
             picks,
             particles,

@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from compute.devices import resolve_device
-from models.member import Advance, Learner, Training
+from models.member import Advance, Learner, Space, Training
 from models.weights import fill, load_weights, parse_card
 from models.yolo.network import build_network, find_weights
 from models.yolo.prediction import YoloPredictor
 from models.yolo.settings import PRESETS, YoloSettings, check_settings
+from models.yolo.slices import canvas
 from tomograms.particles import Particle
+
+PARAMETERS = {"yolo11n": 2.6e6, "yolo11s": 9.5e6, "yolo11m": 20.1e6, "yolo11l": 25.4e6, "yolo11x": 57.0e6}
+"""Of the networks, by Ultralytics' table."""
 
 
 class YoloMember:
@@ -27,6 +31,13 @@ class YoloMember:
     def initial(self, settings: YoloSettings) -> Path | None:
         """See `models.member.Member.initial`."""
         return find_weights(settings)
+
+    def space(self, settings: YoloSettings, shapes: Sequence[tuple[int, int, int]]) -> Space:
+        """See `models.member.Member.space`: weights, and the slices as PNG, which hardly get smaller by it."""
+        side = max(canvas(shape, settings.zoom).side for shape in shapes)
+        images = sum(-(-shape[0] // settings.step) for shape in shapes) * 3 * side**2
+        weights = 4 * PARAMETERS[settings.network]
+        return Space(weights + images * settings.keep_images, images * (not settings.keep_images))
 
     def fit(self, training: Training, advance: Advance) -> None:
         """See `models.member.Member.fit`; a training that was cut off starts over."""

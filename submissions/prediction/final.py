@@ -5,14 +5,17 @@ every annotated run, which is worth most where there are few; but no run is left
 with out-of-fold ones, so its thresholds are a transfer in good faith: they were fitted to models that saw fewer runs.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.run_directory import RunDirectory
 from evaluation.tomogram_types import open_types
+from evaluation.trainings import training_space
 from models.member import Advance, Training
 from models.registry import get_member
 from models.settings import from_record
 from tomograms.dataset import open_recorded
+from tomograms.disk import require_space
 from tomograms.errors import InputError
 
 FOLDS, ALL = "folds", "all"
@@ -34,6 +37,24 @@ def untrained(run: RunDirectory, member: str) -> dict[int, Path]:
     folders = model_folders(run, member, ALL).values()
     pairs = zip(run.seeds, folders, strict=True)
     return {seed: folder for seed, folder in pairs if not (folder / "weights.safetensors").exists()}
+
+
+def require_room(run: RunDirectory, members: Sequence[str]) -> None:
+    """Refuse final models for whose files the disk has no room.
+
+    Raises
+    ------
+    InputError
+        With what is needed and what is free.
+    """
+    record, dataset = run.record, open_recorded(run.record.data)
+    size = 0.0
+    for member in members:
+        settings, left = from_record(member, record.members[member]), untrained(run, member)
+        if left:
+            need = training_space(member, settings, dataset, record.tomograms, record.extra_tomogram_types)
+            size += len(left) * need.kept + need.passing
+    require_space(run.path, size, "final models")
 
 
 def train_final(run: RunDirectory, member: str, seed: int, *, folder: Path, device: str, advance: Advance) -> None:

@@ -11,19 +11,20 @@ from compute.devices import find_devices
 from compute.lock import held
 from ensemble.add import added_path, refuse_outside
 from evaluation.run_directory import RunDirectory
-from postproc.candidates import concatenate
+from postproc.candidates import TABLE, concatenate
 from submissions.export.names import Naming
 from submissions.export.submission import read_submission
 from submissions.inputs import find_run, names_to_predict, open_data, resampled, trained_on
 from submissions.prediction.budget import Budget, ladder, parse_duration
 from submissions.prediction.collect import Collected, collect
-from submissions.prediction.final import FOLDS, MEANING, train_final, untrained
+from submissions.prediction.final import FOLDS, MEANING, require_room, train_final, untrained
 from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, parse_thresholds
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store
 from submissions.report.truth import truth_table
 from tomograms.console import Progress, console, duration
 from tomograms.dataset import Dataset
+from tomograms.disk import require_space
 from tomograms.errors import InputError
 from tomograms.files import replacing
 from tomograms.picks import join_truth
@@ -65,6 +66,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     fusion = replace(fusion, added=dataset.within_masks(fusion.added))
     for size, few in resampled(dataset, names).items():
         say(f"voxel size {size:g} Å is brought to that of the run, {dataset.working_voxel_size:g} Å: {', '.join(few)}")
+    require_space(folder, TABLE * len(names) * len(members), f"predictions in {len(names)} tomograms")
     devices = find_devices(arguments.device)
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
@@ -116,6 +118,7 @@ def say(line: str) -> None:
 def finish_training(inference: Inference) -> None:
     """Train the final models that are not there yet, and say what they mean."""
     say(MEANING)
+    require_room(inference.run, inference.members)
     with Progress() as progress:
         for member in inference.members:
             for seed, folder in untrained(inference.run, member).items():

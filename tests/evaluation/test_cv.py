@@ -26,13 +26,17 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "MEMBERS", TOY)
     monkeypatch.setattr(ToyMember, "fits", [])
     monkeypatch.chdir(tmp_path)
+    write_data(tmp_path)
+    return tmp_path / "data"
+
+
+def write_data(root):
     for number, name in enumerate(NAMES):
-        write_tiny_run(tmp_path / "data", name, number)
+        write_tiny_run(root / "data", name, number)
     folds = "".join(
         f"  - {{held_out: [{name}], train: [{', '.join(n for n in NAMES if n != name)}]}}\n" for name in NAMES
     )
-    (tmp_path / "folds.yaml").write_text(f"tiny:\n{folds}")
-    return tmp_path / "data"
+    (root / "folds.yaml").write_text(f"tiny:\n{folds}")
 
 
 def write_tiny_run(root, name, seed):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.member import Space
 from models.outputs import ClassMaps
 from models.settings import check_rules
 from tomograms.coordinates import to_index
@@ -30,6 +31,9 @@ class ToyMember:
 
     def initial(self, settings):
         return None
+
+    def space(self, settings, shapes):
+        return Space(1e6, 1e6)
 
     def fit(self, training, advance):
         picks, settings, directory = training.picks, training.settings, training.directory

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from models.member import Space
 from models.outputs import ClassMaps, SliceBoxes
 from tomograms.coordinates import to_index
 from tomograms.errors import InputError
@@ -51,6 +52,9 @@ class NoSettings:
 
 class FakeMember:
     presets = dict.fromkeys(("demo", "short", "full"), NoSettings())
+
+    def space(self, settings, shapes):
+        return Space(1e6, 1e6)
 
     def fit(self, training, advance):
         names = {tomogram.name for tomogram in training.tomograms}

@@ -1,6 +1,8 @@
 import errno
 import io
 import os
+import shlex
+import subprocess
 import sys
 
 import pytest
@@ -39,7 +41,7 @@ def test_an_input_error_is_one_line_on_standard_error_and_code_2(capsys):
     assert output.err == "error: a.json: expected JSON, but got b\n"
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.ENOTDIR])
 def test_a_disk_that_takes_no_more_is_the_users_to_know(capsys, number):
     assert exit_code(raising(OSError(number, "reason", "runs/a/cv.json"))) == 2
     assert capsys.readouterr().err == "error: cannot read or write runs/a/cv.json: reason; what was finished is kept\n"
@@ -63,3 +65,10 @@ def test_ascii_output_and_a_notebooks_backend(monkeypatch):
     sys.stderr.flush()
     assert raw.getvalue() == b"error: expected 10 ?\n"
     assert os.environ["MPLBACKEND"] == "agg"
+
+
+def test_a_closed_output_is_no_error(tmp_path):
+    code = "from tomograms.errors import run_command; run_command(lambda _: print('x' * 10**6))"
+    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} | head -c 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (141, "x", "")

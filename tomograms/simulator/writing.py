@@ -1,6 +1,7 @@
 """Simulated data sets on disk, as Kaggle trees."""
 
 import argparse
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -8,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tomograms.console import Progress
+from tomograms.disk import require_space
 from tomograms.errors import InputError
-from tomograms.files import write_json
+from tomograms.files import naming, write_json
 from tomograms.kaggle_tree import SIMULATED, SPLITS, write_run
 from tomograms.particles import CZII
 from tomograms.simulator.densities import Species
@@ -88,8 +90,11 @@ def write_tree(
     """
     if any((root / split).exists() for split in SPLITS):
         raise InputError(f"{root}: expected a folder without a data set, but it holds one")
+    require_space(root, 4 * math.prod(shape) * sum(map(len, runs.values())), "simulated tomograms")
     names = [(split, name) for split in runs for name in runs[split]]
-    with Progress() as progress:
+    about = asdict(settings) if isinstance(settings, Settings) else {"mixed": True}
+    write_json(root / SIMULATED, about | {"seed": seed, "shape": shape})  # first: half of a tree is simulated, too
+    with Progress() as progress, naming(root):
         task = progress.task(description, total=len(names))
         for number, (split, name) in enumerate(names):
             own = settings if isinstance(settings, Settings) else settings(number)
@@ -98,6 +103,4 @@ def write_tree(
             volume, voxel_size = tomogram.volume, tomogram.voxel_size
             write_run(root, split, name, volume=volume, voxel_size=voxel_size, picks=by_name)
             task.update(number + 1, note=name)
-        about = asdict(settings) if isinstance(settings, Settings) else {"mixed": True}
-        write_json(root / SIMULATED, about | {"seed": seed, "shape": shape})
         task.finish()
