@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: run test fuzz docs env clean
 
 env: $(VENV)/installed
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+
+# What a run needs; tests and pages need more.
+$(VENV)/installed: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/installed-%: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) --editable '.[$*]'
 	touch $@
 
 run: env
@@ -17,21 +25,17 @@ run: env
 	$(BIN)/python -m ensemble.build
 	$(BIN)/python -m submissions.make
 
-test: env
+test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-fuzz: env
+fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
-
-$(VENV)/installed-docs: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
-	touch $@
 
 clean:
 	rm -rf $(VENV) runs site fuzz-found
