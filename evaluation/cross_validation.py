@@ -10,6 +10,7 @@ from compute.cores import usable_cores
 from compute.devices import find_devices, resolve_device
 from compute.lock import held
 from evaluation.folds import Fold, load_folds
+from evaluation.forecast import Forecast
 from evaluation.jobs import Job
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, LARGEST_SEED
 from evaluation.run_directory import RunDirectory, create_run, open_run
@@ -222,6 +223,7 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
         return
     devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
     tasks: dict[Path, Task] = {}
+    forecast = Forecast([job.member for job in left], processes=len(devices), say=console().print)
     with Progress() as progress:
         whole = progress.task("all trainings", total=len(jobs), done=before)
 
@@ -229,6 +231,7 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
             if job.directory not in tasks:
                 tasks[job.directory] = progress.task(f"{job.fold.name} {job.member} seed {job.seed}", total=total)
             tasks[job.directory].update(done, total, note)
+            forecast.told(job.member, str(job.directory), done, total)
 
         trained = train_all(left, dataset.record(), types, devices=devices, advance=advance)
         for done, job in enumerate(trained, start=1):
