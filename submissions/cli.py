@@ -12,6 +12,8 @@ from tomograms.program import called
 
 NAME = "cryoet-picks"
 WORDS = {
+    "pick": ("submissions.pick", "find particles with the shipped weights, without any training"),
+    "doctor": ("submissions.doctor", "say whether this machine is fit, and what to do if not"),
     "cv": ("evaluation.cv", "train and cross-validate members on your picks"),
     "build": ("ensemble.build", "tune and score the ensemble of a cross-validation"),
     "submit": ("submissions.make", "predict new tomograms with an ensemble and write a submission"),
@@ -23,6 +25,7 @@ WORDS = {
     "metric": ("evaluation.metric", "score picks as the competition does"),
     "pretrain": ("models.pretrain", "train weights to start from, on simulated tomograms"),
     "simulate": ("tomograms.simulator.tree", "write simulated tomograms with their truth"),
+    "calibrate": ("submissions.calibrate", "learn anew what the scores of shipped weights are worth"),
 }
 """Each command's module, which has the functions ``parser()`` and ``main(argv)``, and its line in the help."""
 SHELLS = ("bash", "zsh", "fish")

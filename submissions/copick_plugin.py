@@ -25,6 +25,7 @@ def plugin(group: str, word: str) -> click.Command:
     )
 
 
+pick = plugin("inference", "pick")
 submit, pictures = plugin("inference", "submit"), plugin("inference", "pictures")
 cv, build, pretrain, folds = (plugin("training", word) for word in ("cv", "build", "pretrain", "folds"))
 metric, runs = plugin("evaluation", "metric"), plugin("evaluation", "runs")

@@ -18,6 +18,9 @@ COMMANDS = (
     "ensemble.build",
     "models.pretrain",
     "submissions.make",
+    "submissions.pick",
+    "submissions.calibrate",
+    "submissions.doctor",
     "submissions.check",
     "submissions.cli",
     "submissions.kaggle",
@@ -32,6 +35,7 @@ INSIDE = {
     "compute/precision.py": "torch",
     "models/unet/member.py": "models.unet.training",  # prediction does without what only training needs
     "models/yolo/member.py": "models.yolo.training",
+    "submissions/checkup.py": "torch",  # one that is broken is what it tells of
     "submissions/prediction/submit.py": "submissions.export.formats",  # a submission needs neither copick nor starfile
     "tomograms/source.py": "tomograms.copick_project",  # a Kaggle tree is read without copick
     "tomograms/phantom.py": "torch",

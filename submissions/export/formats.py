@@ -33,6 +33,8 @@ class Exports:
         Whether copick picks of this user and session are replaced.
     naming
         What is put around tomograms' names for ``relion5``, ``star`` and ``warp``.
+    species
+        Names of those that files and pick sets are written of; by default the run's.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Exports:
         session: str,
         overwrite: bool,
         naming: Naming = AS_IS,
+        species: Sequence[str] | None = None,
     ) -> None:
         self.formats = formats
         self.naming = naming
-        self.species = [particle.name for particle in run.particles]
+        self.species = [particle.name for particle in run.particles] if species is None else list(species)
         self.provenance = Provenance(
             user,
             session,

@@ -1,4 +1,4 @@
-"""Which models predict new tomograms: the fold models, averaged, or one final model that was trained on all runs.
+"""Which models predict new tomograms: fold models, averaged, a final one trained on all runs, or shipped ones.
 
 Fold models come at no further cost, and each is one of those that thresholds were fitted to. A final model has seen
 every annotated run, which is worth most where there are few; but no run is left on which its scores could be compared
@@ -18,7 +18,7 @@ from tomograms.dataset import open_recorded
 from tomograms.disk import require_space
 from tomograms.errors import InputError
 
-FOLDS, ALL = "folds", "all"
+FOLDS, ALL, SHIPPED = "folds", "all", "shipped"
 MEANING = (
     "final models trained on all runs: no annotated run is left to compare their scores with out-of-fold ones; the "
     "thresholds, fitted to models that saw fewer runs, are used as they are"
@@ -26,7 +26,12 @@ MEANING = (
 
 
 def model_folders(run: RunDirectory, member: str, final: str = FOLDS) -> dict[str, Path]:
-    """Return the folders of the models that predict, by name: ``HELD_OUT/MEMBER-SEED``, or ``final/MEMBER-SEED``."""
+    """Return the folders of the models that predict, by name.
+
+    These are ``folds/HELD_OUT/MEMBER-SEED``, ``final/MEMBER-SEED``, or ``MEMBER`` in a folder of shipped weights.
+    """
+    if final == SHIPPED:
+        return {f"{SHIPPED}/{member}": run.path / member}
     on_all = [run.path / "final" / f"{member}-{seed}" for seed in run.seeds]
     folders = on_all if final == ALL else run.jobs(member)
     return {f"{folder.parent.name}/{folder.name}": folder for folder in folders}

@@ -1,0 +1,157 @@
+"""Picks from the shipped weights, from beginning to end: tomograms predicted, what is sure enough written and drawn."""
+
+import argparse
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from compute.devices import find_devices
+from compute.lock import held
+from evaluation.run_directory import RunDirectory
+from submissions.export.formats import Exports
+from submissions.export.submission import read_submission
+from submissions.inputs import resampled
+from submissions.prediction.budget import Budget, ladder
+from submissions.prediction.collect import Collected, collect
+from submissions.prediction.final import SHIPPED
+from submissions.prediction.fusion import load_fusion, members_in_use, parse_thresholds
+from submissions.prediction.inference import Inference
+from submissions.prediction.shipped import shipped_run
+from submissions.prediction.store import Store
+from submissions.prediction.submit import SOME_FAILED, check_masks, say
+from submissions.report.layers import judge
+from submissions.report.panels import write_panels
+from submissions.report.presence import LEVEL
+from tomograms.dataset import Dataset, open_dataset
+from tomograms.errors import InputError
+from tomograms.masks import NONE
+from tomograms.tables import some_of
+
+SLICES = 3
+
+
+def pick(arguments: argparse.Namespace) -> int:
+    """Do what `submissions.pick` was asked for; return the exit code.
+
+    Raises
+    ------
+    InputError
+        If the data are faulty, hold no species that the weights know, or picks must not be overwritten.
+    """
+    run = shipped_run(arguments.weights)
+    dataset = open_dataset(
+        arguments.data,
+        tomogram_type=arguments.tomo_type,
+        voxel_spacing=arguments.voxel_spacing,
+        working_voxel_size=run.record.voxel_size,
+        mask=None if arguments.mask == NONE else arguments.mask,
+    )
+    names = choose_tomograms(dataset, arguments.tomograms)
+    check_masks(dataset, run, names)
+    wanted = choose_species(dataset, run, arguments.species)
+    known = [particle.name for particle in run.particles]
+    levels = {} if arguments.for_f4 else dict.fromkeys(known, LEVEL)
+    levels |= parse_thresholds(arguments.threshold, run.particles)
+    levels |= {name: math.inf for name in known if name not in wanted}
+    with held(arguments.out):
+        return _pick(arguments, run, dataset, names, wanted, levels)
+
+
+def choose_tomograms(dataset: Dataset, only: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the sorted names of the tomograms to pick: those that were asked for, or all.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one that was asked for is not there.
+    """
+    there = sorted({*dataset.runs("train"), *dataset.runs("test")})
+    if only is not None:
+        unknown = sorted(set(only) - set(there))
+        if unknown:
+            raise InputError(f"--tomograms: expected tomograms of {dataset.root}, but got {', '.join(unknown)}")
+        return tuple(sorted(set(only)))
+    names = tuple(name for name in there if dataset.has_tomogram(name))
+    if not names:
+        raise InputError(f"{dataset.root}: expected tomograms, but found none of this type and voxel spacing")
+    return names
+
+
+def choose_species(dataset: Dataset, run: RunDirectory, only: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of the species to report, sorted: those that were asked for, or that the data are about.
+
+    Raises
+    ------
+    InputError
+        If the weights know none of them, or not one that was asked for.
+    """
+    known = [particle.name for particle in run.particles]
+    asked = [particle.name for particle in dataset.particles] if only is None else list(dict.fromkeys(only))
+    unknown = [name for name in asked if name not in known]
+    source = f"{dataset.root}" if only is None else "--species"
+    if len(unknown) == len(asked) or (unknown and only is not None):
+        raise InputError(
+            f"{source}: expected species that the shipped weights know ({', '.join(known)}), but got "
+            f"{', '.join(unknown) or 'none'}; for others, train on your own picks: python -m evaluation.cv"
+        )
+    if unknown:
+        say(f"not picked, because the shipped weights do not know them: {', '.join(unknown)}")
+    return tuple(sorted(set(asked) - set(unknown)))
+
+
+def _pick(
+    arguments: argparse.Namespace,
+    run: RunDirectory,
+    dataset: Dataset,
+    names: tuple[str, ...],
+    species: tuple[str, ...],
+    levels: dict[str, float],
+) -> int:
+    """Predict, write and draw in a folder that nobody else works in."""
+    folder: Path = arguments.out
+    formats = arguments.to or ["csv", "star", *(["copick"] if dataset.root.suffix == ".json" else [])]
+    exports = Exports(formats, run, dataset, arguments.user, arguments.session, arguments.overwrite, species=species)
+    exports.provenance = replace(exports.provenance, run=f"{run.name}, {calibrated(run)}")
+    exports.check(names, folder)
+    fusion = load_fusion(run, names, levels)
+    members = members_in_use(fusion.ensemble, run)
+    say(f"{len(names)} tomograms of {dataset.root}, members {', '.join(members)}; looking for {', '.join(species)}")
+    say(f"scores are probabilities, {calibrated(run)}: on yours they may be worth less")
+    for size, few in resampled(dataset, names).items():
+        say(f"voxel size {size:g} Å is brought to that of the weights, {run.record.voxel_size:g} Å: {some_of(few)}")
+    devices = find_devices(arguments.device)
+    inference = Inference(run, dataset, Store(folder / "candidates"), members, devices[0], SHIPPED)
+    budget = Budget(None, ladder(members), len(names), len(devices), time.monotonic)
+    path = folder / "submission.csv"
+    collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=(), say=say)
+    if not collected.picks:
+        raise InputError(f"no tomogram could be predicted; the first: {collected.failures[0]}")
+    extents = dataset.extents(sorted(collected.picks))
+    read_submission(path, particles=run.particles, extents=extents)
+    table = collected.table()
+    counts = table["particle_type"].value_counts()
+    told = ", ".join(f"{counts.get(name, 0)} {name}" for name in species)
+    how = "for F4" if arguments.for_f4 else f"from probability {LEVEL:g} on"
+    say(f"found, {how}: {told}")
+    say(f"written: {path}; {'; '.join(exports.write(folder, table, extents))}")
+    draw(folder / "pictures", dataset, run, collected, count=arguments.pictures, how=how)
+    return SOME_FAILED if collected.failures else 0
+
+
+def calibrated(run: RunDirectory) -> str:
+    """Return in words on what the scores were calibrated."""
+    return f"calibrated on {'simulated' if run.record.simulated else 'other'} tomograms"
+
+
+def draw(folder: Path, dataset: Dataset, run: RunDirectory, collected: Collected, *, count: int, how: str) -> None:
+    """Draw the first tomograms with their picks, one PNG each; ``how`` says which are reported."""
+    for name in sorted(collected.picks)[:count]:
+        marks = {"picks": judge(None, collected.picks[name], run.particles)}
+        note = f"{how}; probabilities {calibrated(run)}"
+        tomogram = dataset.tomogram(name)
+        write_panels(folder / f"{name}.png", tomogram, marks, particles=run.particles, slices=SLICES, note=note)
+    drawn = min(count, len(collected.picks))
+    if drawn:
+        say(f"{drawn} pictures in {folder}")
