@@ -1,5 +1,6 @@
 """Any copick project on a file system, given as its config JSON and read through copick."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,14 +9,18 @@ from typing import Any
 import copick
 from copick.util.uri import resolve_copick_objects
 
+from tomograms import copick_files
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import read_json
 from tomograms.ome_zarr import find_volume
 from tomograms.particles import Particle, from_copick
 from tomograms.pick_checks import check_spacing
 from tomograms.picks import Choice, PickSet, parse_pick_set
+from tomograms.tables import some_of
 from tomograms.volume import Volume
 
+READERS = 8
+"""Runs whose picks are looked for at a time."""
 PATTERN = frozenset("*?[]")
 """Copick looks for files with patterns, in which these mean others than themselves."""
 
@@ -54,7 +59,13 @@ class CopickProject:
 
     @cached_property
     def _picked(self) -> frozenset[str]:
-        return frozenset(name for name in self._runs if self.choice.among(self.pick_sets(name)))
+        with ThreadPoolExecutor(READERS) as readers:  # a network's answers are waited for, many at a time
+            picked = list(readers.map(lambda name: bool(self.choice.among(self.pick_sets(name))), self._runs))
+        return frozenset(name for name, has in zip(self._runs, picked, strict=True) if has)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the sorted names of all runs."""
+        return tuple(self._runs)
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs with picks (``train``), or without (``test``)."""
@@ -70,20 +81,15 @@ class CopickProject:
             metadata are wrong.
         """
         where = f"{self.root}: run {run}"
-        spacings = {f"{spacing.voxel_size:.3f}": spacing for spacing in self._run(run).voxel_spacings}
-        name = self.choice.spacing(spacings, where)
-        tomograms = spacings[name].get_tomograms(self.choice.tomogram_type)
-        if len(tomograms) != 1:
-            types = ", ".join(sorted(tomogram.tomo_type for tomogram in spacings[name].tomograms)) or "none"
+        volumes = copick_files.volumes(self._run(run))
+        name = self.choice.spacing(volumes, where)
+        found = volumes[name].get(self.choice.tomogram_type, [])
+        if len(found) != 1:
+            types = ", ".join(sorted(volumes[name])) or "none"
             raise NoTomogramError(
                 f"{where}: voxel spacing {name}: no tomogram type {self.choice.tomogram_type}; there are {types}"
             )
-        tomogram = tomograms[0]
-        files, path = (
-            (tomogram.fs_static, tomogram.static_path)
-            if tomogram.read_only
-            else (tomogram.fs_overlay, tomogram.overlay_path)
-        )
+        files, path = found[0]
         # Copick's own store is opened for writing and renames keys.
         return check_spacing(find_volume(files.get_mapper(path), path), name)
 
@@ -109,21 +115,18 @@ class CopickProject:
         InputError
             If the run is missing or a file of picks is damaged.
         """
-        found = self._run(run)
-        places = [(found.fs_overlay, found.overlay_path)]
-        if not getattr(found, "static_is_overlay", True):  # the portal's runs have no static folder of picks
-            places.append((found.fs_static, found.static_path))
-        # Listed here, because copick fails on a file that is named {object}.json, as Kaggle's are.
+        # Copick itself fails on a file that is named {object}.json, as Kaggle's are.
         sets = []
-        for files, folder in places:
-            programs = {Path(path).stem for path in _json_files(files, f"{folder}/Provenance")}
-            paths = _json_files(files, f"{folder}/Picks")
+        for files, folder in copick_files.places(self._run(run)):
+            paths = copick_files.json_files((files, f"{folder}/Picks"))
+            told = copick_files.json_files((files, f"{folder}/Provenance")) if paths else []
+            programs = {Path(path).stem for path in told}
             sets += [parse_pick_set(files.cat_file(path), path, programs=programs) for path in paths]
         return [s for s in sets if s.particle_type not in self.ignored]
 
     def _run(self, run: str) -> Any:
         if run not in self._runs:
-            raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self._runs)}")
+            raise InputError(f"{self.root}: expected a run named {run}, but there are {some_of(self._runs)}")
         return self._runs[run]
 
 
@@ -157,12 +160,3 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
     if not names:
         raise InputError(f"{path}: expected at least one run, but the project has none")
     return CopickProject(path, particles, ignored, project, choice)
-
-
-def _json_files(files: Any, folder: str) -> list[str]:
-    """Return the sorted paths of a folder's JSON files; none of a folder that is not there."""
-    try:
-        paths = files.ls(folder, detail=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return sorted(path for path in paths if Path(path).suffix == ".json" and not Path(path).name.startswith("."))

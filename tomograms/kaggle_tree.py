@@ -1,5 +1,6 @@
 """Kaggle's folder tree: ``{train,test}/{static,overlay}/ExperimentRuns/{run}/...``."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tomograms.ome_zarr import find_volume, open_store, write_volume
 from tomograms.particles import CZII
 from tomograms.pick_checks import check_spacing
 from tomograms.picks import Choice, PickSet, parse_pick_set, write_pick_set
+from tomograms.tables import some_of
 from tomograms.volume import Volume
 
 SPLITS = ("train", "test")
@@ -45,11 +47,17 @@ class KaggleTree:
         """Whether the tree says that it was simulated."""
         return (self.root / SIMULATED).exists()
 
+    def names(self) -> tuple[str, ...]:
+        """Return the sorted names of both splits' runs."""
+        return tuple(sorted({name for split in SPLITS for name in self.runs(split)}))
+
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of a split's runs; none if the split is missing."""
-        folder = _static(self.root, split)
-        names = [f.name for f in folder.iterdir() if f.is_dir()] if folder.is_dir() else []
-        return tuple(sorted(name for name in names if not name.startswith(".")))
+        try:
+            with os.scandir(_static(self.root, split)) as found:
+                return tuple(sorted(entry.name for entry in found if entry.is_dir() and entry.name[0] != "."))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
 
     def volume(self, run: str) -> Volume:
         """Return a run's volume, found but not read.
@@ -88,10 +96,11 @@ class KaggleTree:
 
     def _split(self, run: str) -> str:
         """Return where a run lies. Kaggle's visible test runs are copies of training runs: those count as training."""
-        for split in SPLITS:
-            if run in self.runs(split):
-                return split
-        raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self.runs('train'))}")
+        if run and not run.startswith(".") and "/" not in run:
+            for split in SPLITS:
+                if (_static(self.root, split) / run).is_dir():
+                    return split
+        raise InputError(f"{self.root}: expected a run named {run}, but there are {some_of(self.names())}")
 
 
 def is_tree(root: Path) -> bool:

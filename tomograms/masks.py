@@ -120,7 +120,7 @@ def open_masks(name: str, source: Source) -> Masks:
     """
     folder = Path(name)
     if not folder.is_dir():
-        runs = (*source.runs("train"), *source.runs("test"))
+        runs = source.names()
         if folder.exists() or not any(source.segmentations(run, name) for run in runs):
             raise InputError(
                 "--mask: expected a folder with a mask (MRC or .zarr) for each tomogram, or a segmentation of a copick "

@@ -12,6 +12,7 @@ from tomograms.mrc_names import find_files, run_name
 from tomograms.particles import CZII, Particle, from_copick
 from tomograms.pick_tables import read_csv, read_star
 from tomograms.picks import Choice, PickSet
+from tomograms.tables import some_of
 from tomograms.volume import Volume
 
 PICKS = "picks.csv"
@@ -72,7 +73,15 @@ class MrcFolder:
                     )
                 position = rows[["x", "y", "z"]].to_numpy()
                 found[run, name] = PickSet(str(path), name, "", "", position, voxels=False, program=False)
-        return {run: [s for (of, name), s in found.items() if of == run and name in known] for run in self.files}
+        sets: dict[str, list[PickSet]] = {run: [] for run in self.files}
+        for (run, name), pick_set in found.items():
+            if name in known:
+                sets[run].append(pick_set)
+        return sets
+
+    def names(self) -> tuple[str, ...]:
+        """Return the sorted names of all files' runs."""
+        return tuple(sorted(self.files))
 
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs with picks (``train``), or without (``test``)."""
@@ -107,7 +116,7 @@ class MrcFolder:
 
     def _file(self, run: str) -> Path:
         if run not in self.files:
-            raise InputError(f"{self.root}: expected a run named {run}, but there are {', '.join(self.files)}")
+            raise InputError(f"{self.root}: expected a run named {run}, but there are {some_of(self.files)}")
         return self.files[run]
 
 

@@ -31,6 +31,9 @@ class Source(Protocol):
     def has_test_folder(self) -> bool:
         """Whether a folder tells which runs are to be predicted; otherwise they are those without picks."""
 
+    def names(self) -> tuple[str, ...]:
+        """Return the sorted names of all runs; no picks are read for it."""
+
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
 

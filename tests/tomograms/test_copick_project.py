@@ -170,3 +170,27 @@ def test_a_project_without_runs(tmp_path):
     (tmp_path / "train/overlay/ExperimentRuns").mkdir(parents=True)
     with pytest.raises(InputError, match=r"project.json: expected at least one run"):
         open_dataset(write_config(tmp_path / "project.json"))
+
+
+def test_all_names_are_known_without_reading_picks(root):
+    next(picks_folder(root, "TS_2").glob("*.json")).write_text("damaged")
+    assert open_dataset(write_config(root / "project.json")).names() == ("TS_1", "TS_2", "TS_3")
+
+
+def test_tomograms_lie_where_copick_finds_them(root, tmp_path):
+    """In the static folder or the overlay; what is no voxel spacing and no tomogram is passed over."""
+    import copick
+
+    config = write_config(root / "project.json")
+    spacing = volume_folder(root, "TS_2").parent
+    (spacing / "denoised_sam_features.zarr").mkdir()
+    (spacing / ".hidden.zarr").mkdir()
+    (spacing.parent / "VoxelSpacingNone").mkdir()
+    overlay = root / "train/overlay/ExperimentRuns/TS_2/VoxelSpacing10.000/wbp.zarr"
+    shutil.copytree(volume_folder(root, "TS_3"), overlay)
+    for tomogram_type, path in {"denoised": volume_folder(root, "TS_2"), "wbp": overlay}.items():
+        assert open_dataset(config, tomogram_type=tomogram_type).source.volume("TS_2").source == str(path)
+    (spacing.parent / "VoxelSpacingNone").rmdir()  # copick fails on it
+    known = copick.from_file(str(config)).get_run("TS_2").voxel_spacings[0].tomograms
+    with pytest.raises(InputError, match=f"there are {', '.join(sorted(one.tomo_type for one in known))}"):
+        open_dataset(config, tomogram_type="raw").shape("TS_2")

@@ -8,7 +8,7 @@ import pytest
 from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, picks_folder, set_voxel_size, volume_folder, write_tree
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
-from tomograms.kaggle_tree import SIMULATED
+from tomograms.kaggle_tree import SIMULATED, KaggleTree
 from tomograms.ome_zarr import write_volume
 from tomograms.particles import CZII
 from tomograms.picks import write_pick_set
@@ -96,7 +96,8 @@ def test_missing_folders(tmp_path, root):
     assert re.search("nowhere: no such data", error(open_dataset, tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
     assert re.search("empty: expected a folder with train/static", error(open_dataset, tmp_path / "empty"))
-    assert re.search("expected a run named TS_9, but there are TS_1, TS_2", error(open_dataset(root).tomogram, "TS_9"))
+    message = error(open_dataset(root).tomogram, "TS_9")
+    assert re.search("expected a run named TS_9, but there are TS_1, TS_101, TS_2", message)
 
 
 def test_a_missing_tomogram_type_lists_those_that_exist(root):
@@ -224,3 +225,27 @@ def test_the_fingerprint_follows_picks_and_volumes_and_not_the_place(tmp_path, r
     assert open_dataset(moved).fingerprint(["TS_1", "TS_2"]) == first
     (volume_folder(moved, "TS_1") / "0/0/0/0").write_bytes(b"other")
     assert open_dataset(moved).fingerprint(["TS_1", "TS_2"]) != first
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "TS_1/VoxelSpacing10.000", "TS_9"])
+def test_only_a_folder_of_a_split_is_a_run(tmp_path, name):
+    root = write_tree(tmp_path, {"TS_1": {}})
+    (root / "train/static/ExperimentRuns/.hidden").mkdir()
+    assert open_dataset(root).names() == ("TS_1",)
+    with pytest.raises(InputError, match="there are TS_1"):
+        open_dataset(root).source.volume(name)
+
+
+def test_a_run_of_both_splits_is_named_once_and_read_as_training(tmp_path):
+    root = write_tree(tmp_path, {"TS_1": {}, "TS_2": {}})
+    write_tree(root, {"TS_2": {}, "TS_3": {}}, split="test")
+    data = open_dataset(root)
+    assert data.names() == ("TS_1", "TS_2", "TS_3")
+    assert "/train/" in data.source.volume("TS_2").source and "/test/" in data.source.volume("TS_3").source
+
+
+def test_one_run_is_found_without_listing_the_others(tmp_path, monkeypatch):
+    """With thousands of runs a listing at every call would take most of the time."""
+    data = open_dataset(write_tree(tmp_path, {"TS_1": {}, "TS_2": {}}))
+    monkeypatch.setattr(KaggleTree, "runs", None)
+    assert data.shape("TS_2") == SHAPE and data.source.pick_sets("TS_2") == []
