@@ -86,4 +86,4 @@ def known_extents(run: RunDirectory) -> dict[str, Extent]:
         dataset = open_recorded(run.record.data)
     except InputError:
         return {}
-    return dataset.known_extents(dataset.names())
+    return dataset.known_extents(dataset.source.names())

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         table = read_submission(arguments.file, particles=CZII)
     else:
         dataset = open_dataset(arguments.data)
-        names = dataset.names()
+        names = dataset.source.names()
         extents = dataset.extents(name for name in names if dataset.has_tomogram(name))
         table = read_submission(arguments.file, particles=dataset.particles, extents=extents)
     print(f"{arguments.file}: valid; {len(table)} particles in {table['experiment'].nunique()} experiments")

@@ -87,7 +87,7 @@ def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | 
     InputError
         If there are none, or one that was asked for is not there.
     """
-    known = set(dataset.names())
+    known = set(dataset.source.names())
     if only is not None:
         names = set(only)
         unknown = sorted(names - known)

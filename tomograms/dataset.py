@@ -91,10 +91,6 @@ class Dataset:
             mask=None if self.masks is None else self.masks.name,
         )
 
-    def names(self) -> tuple[str, ...]:
-        """Return the sorted names of all runs; no picks are read for it."""
-        return self.source.names()
-
     def runs(self, split: str) -> tuple[str, ...]:
         """Return the sorted names of the runs of ``train`` or ``test``."""
         return self.source.runs(split)
@@ -265,7 +261,7 @@ def open_dataset(
     source = open_source(path, choice)
     masks = None if mask is None else open_masks(mask, source)
     dataset = Dataset(source, choice, builtin, working_voxel_size, masks)
-    if (user or session) and not any(dataset.has_picks(run) for run in dataset.names()):
+    if (user or session) and not any(dataset.has_picks(run) for run in source.names()):
         raise InputError(f"{path}: expected picks of user {user or 'any'}, session {session or 'any'}, but found none")
     return dataset
 

@@ -60,7 +60,7 @@ def open_source(path: Path, choice: Choice) -> Source:
     from tomograms.copick_project import open_project  # each kind is imported where it is used: copick takes a second
 
     project = open_project(path, choice)
-    check_names(path, (run.name for run in project.project.runs))
+    check_names(path, project.names())
     return project
 
 
@@ -74,7 +74,7 @@ def _open_folder(path: Path, choice: Choice) -> Source:
         )
     if tree:
         kaggle = KaggleTree(path, choice)
-        check_names(path, (*kaggle.runs("train"), *kaggle.runs("test")))
+        check_names(path, kaggle.names())
         return kaggle
     from tomograms.mrc_folder import open_mrc_folder
 

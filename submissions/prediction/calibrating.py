@@ -103,7 +103,7 @@ def _simulated(arguments: argparse.Namespace) -> Path:
 
 def _run(weights: Weights, dataset: Dataset, folder: Path) -> RunDirectory:
     """Return the weights, copied, as a run whose tomograms are those of the data, in parts."""
-    there = sorted({*dataset.runs("train"), *dataset.runs("test")})
+    there = dataset.source.names()
     names = [name for name in there if dataset.has_tomogram(name) and dataset.has_picks(name)]
     if sorted(p.name for p in dataset.particles) != sorted(p.name for p in weights.particles):
         raise InputError(f"{dataset.root}: expected the species {', '.join(p.name for p in weights.particles)}")

@@ -67,7 +67,7 @@ def choose_tomograms(dataset: Dataset, only: Sequence[str] | None) -> tuple[str,
     InputError
         If there are none, or one that was asked for is not there.
     """
-    there = sorted({*dataset.runs("train"), *dataset.runs("test")})
+    there = dataset.source.names()
     if only is not None:
         unknown = sorted(set(only) - set(there))
         if unknown:

@@ -25,7 +25,7 @@ def draw_pictures(arguments: argparse.Namespace) -> None:
     if unknown:
         raise InputError(f"--species: expected species of run {run.name}, but got {', '.join(unknown)}")
     held_out = run.record.held_out
-    known = dataset.names()
+    known = dataset.source.names()
     if arguments.tomograms is None:
         names: Sequence[str] = sorted({*held_out, *dataset.runs("test")} & set(known))
     else:

@@ -174,7 +174,7 @@ def test_a_project_without_runs(tmp_path):
 
 def test_all_names_are_known_without_reading_picks(root):
     next(picks_folder(root, "TS_2").glob("*.json")).write_text("damaged")
-    assert open_dataset(write_config(root / "project.json")).names() == ("TS_1", "TS_2", "TS_3")
+    assert open_dataset(write_config(root / "project.json")).source.names() == ("TS_1", "TS_2", "TS_3")
 
 
 def test_tomograms_lie_where_copick_finds_them(root, tmp_path):

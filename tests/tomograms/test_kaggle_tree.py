@@ -231,7 +231,7 @@ def test_the_fingerprint_follows_picks_and_volumes_and_not_the_place(tmp_path, r
 def test_only_a_folder_of_a_split_is_a_run(tmp_path, name):
     root = write_tree(tmp_path, {"TS_1": {}})
     (root / "train/static/ExperimentRuns/.hidden").mkdir()
-    assert open_dataset(root).names() == ("TS_1",)
+    assert open_dataset(root).source.names() == ("TS_1",)
     with pytest.raises(InputError, match="there are TS_1"):
         open_dataset(root).source.volume(name)
 
@@ -240,7 +240,7 @@ def test_a_run_of_both_splits_is_named_once_and_read_as_training(tmp_path):
     root = write_tree(tmp_path, {"TS_1": {}, "TS_2": {}})
     write_tree(root, {"TS_2": {}, "TS_3": {}}, split="test")
     data = open_dataset(root)
-    assert data.names() == ("TS_1", "TS_2", "TS_3")
+    assert data.source.names() == ("TS_1", "TS_2", "TS_3")
     assert "/train/" in data.source.volume("TS_2").source and "/test/" in data.source.volume("TS_3").source
 
 
