@@ -61,7 +61,8 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
     where = store(studies, run, arguments.storage)
     console().print(
         f"written: {run.path / FILE} (replays both scores exactly), studies in {where}\n"
-        f"next: {run.command('submissions.make')}",
+        f"next: {run.command('submissions.make')}\n"
+        f"to look at: {run.command('submissions.report')}",
     )
     return 0
 

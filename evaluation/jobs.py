@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from compute.peak_memory import peak_memory
 from evaluation.folds import Fold
 from evaluation.tomogram_types import TypedData
 from models.member import Advance, Training, Validation
@@ -107,4 +108,5 @@ def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None
         spent["predict"] += middle - start
         spent["candidates"] += time.perf_counter() - middle
     write_json(job.directory / "seconds.json", seconds | spent)
+    write_json(job.directory / "memory.json", peak_memory())
     write_candidates(job.directory / "candidates.parquet", concatenate(tables))

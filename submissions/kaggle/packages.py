@@ -35,6 +35,7 @@ NOT_FOR_INFERENCE = frozenset(
         "click",
         "copick",
         "gemmi",
+        "jinja2",
         "nbformat",
         "optuna",
         "shtab",

@@ -4,7 +4,7 @@ A prediction that is there with the right key is not computed again; with anothe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,6 +31,8 @@ class Stored:
         What the prediction took.
     remark
         What sets the tomogram apart from those that the run was trained on, in words.
+    volume
+        Hash of the tomogram that was predicted; known where it was read back.
     """
 
     candidates: pd.DataFrame
@@ -38,6 +40,7 @@ class Stored:
     full: int
     seconds: float
     remark: str = ""
+    volume: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,33 @@ class Store:
 
     def read(self, experiment: str, member: str, key: Mapping[str, Any]) -> Stored | None:
         """Return a member's prediction of a tomogram, or ``None`` if there is none that was made from ``key``."""
+        return self._read(experiment, member, lambda found: found == key)
+
+    def latest(self, experiment: str, member: str) -> Stored | None:
+        """Return a member's prediction of a tomogram as it lies there, whatever it was made from, or ``None``."""
+        return self._read(experiment, member, lambda found: True)
+
+    def experiments(self) -> list[str]:
+        """Return the sorted names of the tomograms of which something is kept."""
+        return sorted({path.parent.name for path in self.path.glob("*/*.json")})
+
+    def write_failures(self, failures: Iterable[Mapping[str, str]]) -> None:
+        """Keep what did not work, in place of what did not work before."""
+        write_json(self.path / "failures.json", [dict(failure) for failure in failures])
+
+    def failures(self) -> list[dict[str, str]]:
+        """Return what did not work when tomograms were predicted the last time."""
+        path = self.path / "failures.json"
+        return read_json(path) if path.exists() else []
+
+    def _read(self, experiment: str, member: str, wanted: Callable[[Any], bool]) -> Stored | None:
         table, card = self._files(experiment, member)
         try:
             record = read_json(card)
-            if record["key"] != key:
+            if not wanted(record["key"]):
                 return None
-            return Stored(
-                read_candidates(table), record["views"], record["full"], record["seconds"], record.get("remark", "")
-            )
+            figures = (record["views"], record["full"], record["seconds"], record.get("remark", ""))
+            return Stored(read_candidates(table), *figures, volume=record["key"]["volume"])
         except (InputError, KeyError, TypeError):
             return None
 

@@ -4,7 +4,7 @@ import argparse
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from compute.devices import find_devices
@@ -95,6 +95,8 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     say(f"{path}: {len(table)} particles in {len(extents)} tomograms, checked{copied}")
     if exports is not None:
         say(f"exported: {'; '.join(exports.write(folder / 'exports', collected.table(), extents))}")
+    store.write_failures(asdict(failure) for failure in collected.failures)
+    write_page(arguments, fusion, dataset, store, folder, names)
     if collected.failures:
         failed = dict.fromkeys(failure.experiment for failure in collected.failures)
         say(f"not everything worked: see the failures above of {', '.join(failed)}")
@@ -113,6 +115,31 @@ def check_masks(dataset: Dataset, run: RunDirectory, names: Sequence[str]) -> No
 def say(line: str) -> None:
     """Print a line as it is."""
     console().print(line, soft_wrap=True)
+
+
+def write_page(
+    arguments: argparse.Namespace,
+    fusion: Fusion,
+    dataset: Dataset,
+    store: Store,
+    folder: Path,
+    names: Sequence[str],
+) -> None:
+    """Write the report beside the submission, which is complete by now; a run that was packed for Kaggle has none."""
+    if not (fusion.run.path / "truth.csv").exists():
+        return
+    from submissions.report.material import gather_material  # predicting needs neither jinja2 nor pictures
+    from submissions.report.writing import write_report
+
+    options = [] if arguments.final == FOLDS else ["--final", arguments.final]
+    for name, value in (("--data", arguments.data), ("--mask", arguments.mask), ("--out", arguments.out)):
+        options += [] if value is None else [name, str(value)]
+    options += ["--tomograms", *names] if arguments.tomograms else []
+    try:
+        material = gather_material(fusion, store=store, names=names, dataset=dataset, options=options)
+        say(f"to look at: {write_report(material, folder)}")
+    except InputError as error:
+        say(f"no report: {error}")
 
 
 def finish_training(inference: Inference) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from ensemble.ensemble import FILE, Ensemble
@@ -14,6 +15,7 @@ from submissions.prediction.fusion import Fusion
 from submissions.prediction.inference import Prediction
 from tomograms.files import read_json
 from tomograms.particles import Particle
+from tomograms.picks import TRUTH_COLUMNS
 
 FUSED = "fused"
 HIT, MISS, FALSE_POSITIVE, FOUND = "hit", "miss", "false positive", "found"
@@ -46,14 +48,14 @@ class Layers:
         (fold,) = (fold for fold in self.fusion.run.folds if experiment in fold.held_out)
         ensemble = self.by_fold.get(fold.held_out, self.fusion.ensemble)
         own = self.candidates[self.candidates["experiment"] == experiment]
-        return {**self._members(own, fold.held_out), FUSED: ensemble.predict(own)}
+        return {**self.members(own, fold.held_out), FUSED: ensemble.predict(own)}
 
     def test(self, prediction: Prediction) -> dict[str, pd.DataFrame]:
         """Return what is reported in a test tomogram by name of the member, the ensemble last."""
         fused = self.fusion.keep(self.fusion.fused(prediction))
-        return {**self._members(prediction.candidates, ()), FUSED: fused}
+        return {**self.members(prediction.candidates, ()), FUSED: fused}
 
-    def _members(self, own: pd.DataFrame, without: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    def members(self, own: pd.DataFrame, without: tuple[str, ...]) -> dict[str, pd.DataFrame]:
         """Return each member's candidates above thresholds that were fitted ``without`` some runs."""
         run = self.fusion.run
         truth = run.truth()
@@ -82,7 +84,7 @@ def load_layers(fusion: Fusion) -> Layers:
 
 
 def judge(truth: pd.DataFrame | None, found: pd.DataFrame, particles: tuple[Particle, ...]) -> pd.DataFrame:
-    """Return the marks of one tomogram: ``particle_type, x, y, z`` (Å) and ``kind``.
+    """Return the marks of some tomograms: the columns of truth, ``score`` (NaN for misses) and ``kind``.
 
     As the metric counts: of several candidates on one true particle the best is a hit and the others are false
     positives. Without truth everything is `FOUND`.
@@ -90,21 +92,22 @@ def judge(truth: pd.DataFrame | None, found: pd.DataFrame, particles: tuple[Part
     Parameters
     ----------
     truth
-        Of the tomogram; ``None`` where nobody knows it.
+        Of these tomograms; ``None`` where nobody knows it.
     found
         What is reported there.
     particles
         Every species.
     """
-    columns = ["particle_type", "x", "y", "z"]
+    columns = [*TRUTH_COLUMNS, "score"]
     marks = found[columns].reset_index(drop=True)
     if truth is None:
         return marks.assign(kind=FOUND)
-    matches = match(truth, found, particles, experiments=found["experiment"].unique())
+    experiments = sorted({*truth["experiment"], *found["experiment"]})
+    matches = match(truth, found, particles, experiments=experiments)
     pairs = pd.DataFrame({"truth": matches.pair_truth, "row": matches.row[matches.pair_prediction]})
     pairs["score"] = found["score"].to_numpy()[pairs["row"]]
     best = pairs.sort_values(["truth", "score", "row"], ascending=[True, False, True]).drop_duplicates("truth")
     marks["kind"] = FALSE_POSITIVE
     marks.loc[best["row"].unique(), "kind"] = HIT
-    missed = truth.drop(index=truth.index[best["truth"]])[columns].assign(kind=MISS)
+    missed = truth.drop(index=truth.index[best["truth"]])[TRUTH_COLUMNS].assign(score=np.nan, kind=MISS)
     return pd.concat([table for table in (marks, missed) if len(table)] or [marks], ignore_index=True)

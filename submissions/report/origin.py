@@ -1,0 +1,70 @@
+"""Where a report's figures come from: data, fingerprints, versions, and the commands that made them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ensemble.build import DEFAULT_TRIALS
+from ensemble.ensemble import FILE
+from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED
+from evaluation.run_directory import RunDirectory
+from models.settings import PRESETS
+from submissions.export.provenance import ensemble_version
+
+
+def origin(run: RunDirectory, ensemble: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what made a run and its ensemble.
+
+    Parameters
+    ----------
+    run
+        The run.
+    ensemble
+        The content of ``ensemble.json``.
+    """
+    record = run.record
+    return {
+        "data": record.data.root or "the built-in phantom",
+        "data_hash": record.data_hash,
+        "tomogram_type": record.data.tomogram_type,
+        "tomograms": list(record.tomograms),
+        "voxel_size": record.voxel_size,
+        "folds": len(record.folds),
+        "seeds": list(record.seeds),
+        "ensemble": ensemble_version(run.path / FILE),
+        "files": dict(ensemble.get("files", {})),
+        "versions": dict(ensemble.get("versions", record.versions)),
+        "commit": ensemble.get("commit", record.commit),
+        "commands": commands(run, ensemble),
+    }
+
+
+def commands(run: RunDirectory, ensemble: Mapping[str, Any]) -> list[str]:
+    """Return the commands that make such a run, as far as its records tell; of added members only the name is known."""
+    record, data = run.record, run.record.data
+    chosen = {
+        "--data": data.root,
+        "--tomo-type": data.tomogram_type if data.tomogram_type != "denoised" else None,
+        "--user": data.user,
+        "--session": data.session,
+        "--voxel-spacing": data.voxel_spacing,
+        "--voxel-size": data.working_voxel_size,
+        "--mask": data.mask,
+        "--preset": record.preset if record.preset != PRESETS[0] else None,
+    }
+    cv = [word for name, value in chosen.items() if value is not None for word in (name, str(value))]
+    several = {
+        "--members": () if run.members == DEFAULT_MEMBERS else run.members,
+        "--seeds": () if run.seeds == (DEFAULT_SEED,) else run.seeds,
+        "--extra-tomo-types": record.extra_tomogram_types,
+    }
+    cv += [word for name, values in several.items() if values for word in (name, *map(str, values))]
+    cv += [word for override in record.overrides for word in ("--set", override)]
+    tuning = ensemble.get("tuning", {})
+    build = [] if tuning.get("trials", DEFAULT_TRIALS) == DEFAULT_TRIALS else ["--trials", str(tuning["trials"])]
+    build += [] if tuning.get("seed", DEFAULT_SEED) == DEFAULT_SEED else ["--seed", str(tuning["seed"])]
+    build += [word for name in ensemble.get("added", ()) for word in ("--add", f"{name}=FILE.csv")]
+    return [
+        run.command("evaluation.cv", *cv),
+        run.command("ensemble.build", *build),
+        run.command("submissions.make"),
+    ]
