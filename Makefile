@@ -3,8 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A second environment with zarr 3 and copick 2. What it does not hold itself, it takes from the first: torch is not
+# installed twice.
+NEXT ?= .venv-next
+NEXT_TESTS := $(wildcard tests/tomograms/test_*.py) tests/fuzz tests/evaluation/test_copick_cv.py \
+	tests/evaluation/test_tomogram_types.py tests/submissions/export tests/submissions/kaggle tests/submissions/test_cli.py
+PURELIB := -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-.PHONY: run test fuzz docs env clean
+.PHONY: run test test-next fuzz docs env clean
 
 env: $(VENV)/installed
 
@@ -31,6 +37,16 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+test-next: $(NEXT)/installed
+	$(NEXT)/bin/python -m pytest $(NEXT_TESTS)
+
+$(NEXT)/installed: $(VENV)/installed-dev constraints-next.txt
+	$(BIN)/python -m venv $(NEXT)
+	$(BIN)/python $(PURELIB) > "$$($(NEXT)/bin/python $(PURELIB))/first.pth"
+	awk -F== 'NR == FNR {own[$$1]; print; next} !($$1 in own)' constraints-next.txt constraints.txt > $(NEXT)/constraints.txt
+	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(NEXT)/constraints.txt --editable '.[dev]'
+	touch $@
+
 fuzz: $(VENV)/installed-dev
 	$(BIN)/python -m tests.fuzz
 
@@ -38,4 +54,4 @@ docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) runs site fuzz-found
+	rm -rf $(VENV) $(NEXT) runs site fuzz-found

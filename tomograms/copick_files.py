@@ -13,9 +13,9 @@ Place = tuple[Any, str]
 
 
 def places(run: Any) -> list[Place]:
-    """Return the folders of a copick run: the one that is written to, and the other one where there are two."""
+    """Return the folders of a run on a file system: the one that is written to, and the other one if there are two."""
     found = [(run.fs_overlay, run.overlay_path)]
-    if not getattr(run, "static_is_overlay", True):  # the portal's runs have no static folder
+    if not run.static_is_overlay:
         found.append((run.fs_static, run.static_path))
     return found
 
@@ -35,13 +35,14 @@ def json_files(place: Place) -> list[str]:
     return [f"{place[1]}/{name}" for name in names_in(place) if name.endswith(".json") and not name.startswith(".")]
 
 
-def volumes(run: Any) -> dict[str, dict[str, list[Place]]]:
+def volumes(run: Any, kind: str) -> dict[str, dict[str, list[Place]]]:
     """Return where a run's tomograms lie: by voxel spacing, Å with three decimals, and type.
 
-    One that lies in both folders has two places. Copick's features of a tomogram are none.
+    Of one that lies in both folders, only the place in the overlay. Copick's features of a tomogram are none. Those of
+    projects whose config has another type than ``filesystem`` are known to copick alone, and may have one name.
     """
-    if not hasattr(run, "static_path"):  # the portal's, which are known to copick alone
-        return {f"{spacing.voxel_size:.3f}": _of_portal(spacing) for spacing in run.voxel_spacings}
+    if kind != "filesystem":
+        return {f"{spacing.voxel_size:.3f}": _of_copick(spacing) for spacing in run.voxel_spacings}
     found: dict[str, dict[str, list[Place]]] = {}
     for files, folder in places(run):
         for name in names_in((files, folder)):
@@ -52,16 +53,17 @@ def volumes(run: Any) -> dict[str, dict[str, list[Place]]]:
             for volume in names_in((files, f"{folder}/{name}")):
                 tomogram_type = volume.removesuffix(SUFFIX)
                 if tomogram_type != volume and volume[0] != "." and "features" not in volume:
-                    types.setdefault(tomogram_type, []).append((files, f"{folder}/{name}/{volume}"))
+                    types.setdefault(tomogram_type, [(files, f"{folder}/{name}/{volume}")])
     return found
 
 
-def _of_portal(spacing: Any) -> dict[str, list[Place]]:
-    found: dict[str, list[Place]] = {}
+def _of_copick(spacing: Any) -> dict[str, list[Place]]:
+    overlay: dict[str, list[Place]] = {}
+    static: dict[str, list[Place]] = {}
     for one in spacing.tomograms:
         place = (one.fs_static, one.static_path) if one.read_only else (one.fs_overlay, one.overlay_path)
-        found.setdefault(one.tomo_type, []).append(place)
-    return found
+        (static if one.read_only else overlay).setdefault(one.tomo_type, []).append(place)
+    return static | overlay
 
 
 def _number(text: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Any copick project on a file system, given as its config JSON and read through copick."""
+"""Any copick project, given as its config JSON and opened through copick, wherever it lies."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,12 +10,14 @@ import copick
 from copick.util.uri import resolve_copick_objects
 
 from tomograms import copick_files
+from tomograms.copick_pick_sets import pick_sets
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import read_json
 from tomograms.ome_zarr import find_volume
 from tomograms.particles import Particle, from_copick
 from tomograms.pick_checks import check_spacing
-from tomograms.picks import Choice, PickSet, parse_pick_set
+from tomograms.picks import Choice, PickSet
+from tomograms.stores import FileSystemStore, reaching, reason
 from tomograms.tables import some_of
 from tomograms.volume import Volume
 
@@ -81,17 +83,23 @@ class CopickProject:
             metadata are wrong.
         """
         where = f"{self.root}: run {run}"
-        volumes = copick_files.volumes(self._run(run))
+        with reaching(where):
+            volumes = copick_files.volumes(self._run(run), self.project.config.config_type)
         name = self.choice.spacing(volumes, where)
         found = volumes[name].get(self.choice.tomogram_type, [])
-        if len(found) != 1:
+        if not found:
             types = ", ".join(sorted(volumes[name])) or "none"
             raise NoTomogramError(
                 f"{where}: voxel spacing {name}: no tomogram type {self.choice.tomogram_type}; there are {types}"
             )
+        if len(found) > 1:
+            raise InputError(
+                f"{where}: voxel spacing {name}: expected one tomogram of type {self.choice.tomogram_type}, but got "
+                f"{', '.join(path for _, path in found)}"
+            )
         files, path = found[0]
         # Copick's own store is opened for writing and renames keys.
-        return check_spacing(find_volume(files.get_mapper(path), path), name)
+        return check_spacing(find_volume(FileSystemStore(files, path), path), name)
 
     def segmentations(self, run: str, name: str) -> list[Volume]:
         """Return a run's segmentations that ``NAME`` or ``NAME:USER/SESSION`` means to copick, found but not read.
@@ -101,11 +109,12 @@ class CopickProject:
         InputError
             If copick makes no sense of the name, or a segmentation's metadata are wrong.
         """
-        try:
-            found = resolve_copick_objects(name, self.project, "segmentation", run_name=self._run(run).name)
-        except ValueError as error:
-            raise InputError(f"{self.root}: expected a segmentation's name, but got {name!r} ({error})") from None
-        return [find_volume(one.fs.get_mapper(one.path), one.path) for one in found]
+        with reaching(f"{self.root}: run {run}: segmentations"):
+            try:
+                found = resolve_copick_objects(name, self.project, "segmentation", run_name=self._run(run).name)
+            except ValueError as error:
+                raise InputError(f"{self.root}: expected a segmentation's name, but got {name!r} ({error})") from None
+        return [find_volume(FileSystemStore(one.fs, one.path), one.path) for one in found]
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return everybody's pick sets of a run's particles; none if nobody has picked.
@@ -113,15 +122,9 @@ class CopickProject:
         Raises
         ------
         InputError
-            If the run is missing or a file of picks is damaged.
+            If the run is missing, or picks are damaged or cannot be reached.
         """
-        # Copick itself fails on a file that is named {object}.json, as Kaggle's are.
-        sets = []
-        for files, folder in copick_files.places(self._run(run)):
-            paths = copick_files.json_files((files, f"{folder}/Picks"))
-            told = copick_files.json_files((files, f"{folder}/Provenance")) if paths else []
-            programs = {Path(path).stem for path in told}
-            sets += [parse_pick_set(files.cat_file(path), path, programs=programs) for path in paths]
+        sets = pick_sets(self._run(run), self.project.config.config_type, f"{self.root}: run {run}")
         return [s for s in sets if s.particle_type not in self.ignored]
 
     def _run(self, run: str) -> Any:
@@ -139,24 +142,42 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
         If the file is not a copick config, a folder that it names is missing, or a store cannot be reached.
     """
     content = read_json(path)
-    objects = content.get("pickable_objects") if isinstance(content, dict) else None
-    if not isinstance(objects, list) or "overlay_root" not in content:
-        raise InputError(f"{path}: expected a copick config with pickable_objects and overlay_root, but got none")
-    roots = {name: str(content[name]) for name in ("static_root", "overlay_root") if name in content}
-    for name, root in roots.items():
-        if set(root) & PATTERN:
-            raise InputError(f"{path}: expected a {name} without * ? [ ], copick's wildcards, but got {root}")
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a copick config, but got something else")
+    croissant = content.get("config_type") == "mlcroissant"  # names its objects itself, and may be its own overlay
+    if not croissant:
+        objects = content.get("pickable_objects")
+        if not isinstance(objects, list) or "overlay_root" not in content:
+            raise InputError(f"{path}: expected a copick config with pickable_objects and overlay_root, but got none")
+        from_copick(objects, path)  # names what is wrong in fewer words than copick
+    for name in ("static_root", "overlay_root"):
+        if set(str(content.get(name))) & PATTERN:
+            raise InputError(f"{path}: expected a {name} without * ? [ ], copick's wildcards, but got {content[name]}")
+    project = open_copick(path)
+    objects = [entry.model_dump() for entry in project.config.pickable_objects]
     particles = from_copick(objects, path)
     ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
-    try:
-        project = copick.from_file(str(path))
-        names = [run.name for run in project.runs]
-    except Exception as error:  # each kind of store has errors of its own
-        reason = " ".join(str(error).split())[:300]
-        where = ", ".join(roots.values())
-        raise InputError(
-            f"{path}: expected a copick config that copick can open, but it says of {where}: {reason}"
-        ) from None
-    if not names:
+    if not project.runs:
         raise InputError(f"{path}: expected at least one run, but the project has none")
     return CopickProject(path, particles, ignored, project, choice)
+
+
+def open_copick(path: Path) -> Any:
+    """Return copick's project, its runs listed.
+
+    Raises
+    ------
+    InputError
+        If copick cannot open it, or a store cannot be reached.
+    """
+    try:
+        project = copick.from_file(str(path))
+        len(project.runs)
+    except Exception as error:  # each kind of store has errors of its own
+        content = read_json(path)
+        roots = ("static_root", "overlay_root", "dataset_ids", "croissant_url", "croissant_base_url")
+        where = ", ".join(str(content[name]) for name in roots if content.get(name))
+        raise InputError(
+            f"{path}: expected a copick config that copick can open, but it says of {where}: {reason(error)}"
+        ) from None
+    return project

@@ -1,50 +1,34 @@
-"""OME-NGFF 0.4 volumes in Zarr format 2: voxel size, shape, voxels, and a check of every chunk.
-
-A store is any mapping from keys (``.zattrs``, ``0/.zarray``, ``0/0/1/0``) to bytes; `open_store` makes one of a folder.
-"""
+"""OME-Zarr volumes: NGFF 0.4 in Zarr format 2, 0.5 in format 3 where zarr 3 is installed; every chunk is checked."""
 
 import hashlib
-import itertools
 import json
-import math
 import os
-import warnings
-from collections import ChainMap
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from tomograms.coordinates import AXES
 from tomograms.errors import InputError
 from tomograms.files import parse_json
+from tomograms.ngff import multiscales, parse_multiscales
+from tomograms.stores import WHOLE, DictStore, FolderStore, Store
+from tomograms.zarr_layout import Layout, parse_format_2, parse_format_3
 
-UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
-"""Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
-LARGEST = 2**36
-"""Voxels of a volume, 256 GiB in float32: more is a mistake in its metadata."""
-SHIFT = 0.01
-"""Voxels by which a volume may be translated: no more than rounding."""
+if int(zarr.__version__.partition(".")[0]) >= 3:
+    from tomograms.zarr3 import FORMATS, open_array, write_group
+else:
+    from tomograms.zarr2 import FORMATS, open_array, write_group
+
 READERS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 """Chunks that are read at a time, each by one thread: decoding, copying and adding up leave Python to the others."""
-
-
-class _BloscStore(zarr.storage.KVStore):
-    """A store of Blosc chunks, each as long as its header says: Blosc itself reads on beyond the end of a short one."""
-
-    def getitems(self, keys: Sequence[str], *, contexts: Mapping[str, Any]) -> Mapping[str, bytes]:
-        """Return what the keys hold."""
-        found = super().getitems(keys, contexts=contexts)
-        for content in found.values():
-            if len(content) < zarr.blosc.MAX_OVERHEAD or zarr.blosc.cbuffer_sizes(content)[1] != len(content):
-                raise ValueError(f"it has {len(content)} bytes, its header says otherwise")
-        return found
+METADATA = frozenset((".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"))
+BLOSC_HEADER = 16
+"""Bytes, of which the last four tell how long the whole buffer is."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +43,25 @@ class ZarrVolume:
         Where it lies, for messages.
     path
         The key of its full-resolution array.
-    shape
-        ``(z, y, x)``.
-    chunks
-        Shape of a chunk.
-    separator
-        Between the numbers of a chunk's key.
+    zarr_format
+        2 or 3.
+    layout
+        Shape, chunks and their keys.
     voxel_size
         Å.
     """
 
-    store: MutableMapping[str, bytes]
+    store: Store
     source: str
     path: str
-    shape: tuple[int, int, int]
-    chunks: tuple[int, ...]
-    separator: str
+    zarr_format: int
+    layout: Layout
     voxel_size: float
 
-    def chunk_keys(self) -> Iterator[tuple[tuple[int, ...], str]]:
-        """Yield the index and the key of each chunk that must exist."""
-        counts = [math.ceil(n / c) for n, c in zip(self.shape, self.chunks, strict=True)]
-        for index in itertools.product(*map(range, counts)):
-            yield index, f"{self.path}/{self.separator.join(map(str, index))}"
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(z, y, x)``."""
+        return self.layout.shape
 
     def read(self) -> NDArray[np.float32]:
         """Read the voxels.
@@ -91,57 +71,89 @@ class ZarrVolume:
         InputError
             If a chunk is missing or cannot be decoded, or a voxel is not finite.
         """
-        array = self._array()
+        read_part = self._open()
         volume = np.empty(self.shape, np.float32)
 
-        def fill(chunk: tuple[tuple[int, ...], str]) -> None:
-            index, key = chunk
-            name = f"{self.source}/{key}"
-            if key not in self.store:  # Zarr fills a chunk that is missing with a constant and says nothing
-                raise InputError(f"{name}: expected a chunk of the volume {self.shape}, but the file is missing")
-            part = volume[tuple(slice(i * c, (i + 1) * c) for i, c in zip(index, self.chunks, strict=True))]
+        def fill(piece: tuple[str, tuple[slice, ...]]) -> None:
+            key, place = piece
+            name = f"{self.source}/{self.path}/{key}"
+            part = volume[place]
             part[-1, -1, -1] = np.nan  # and stays so where a chunk holds too few voxels, which some codecs overlook
             with np.errstate(over="ignore", invalid="ignore"):
                 try:
-                    array.get_block_selection(index, out=part)
+                    read_part(place, part)
+                except InputError:
+                    raise
                 except Exception as error:  # each codec has its own kind of error for damaged bytes
                     raise InputError(f"{name}: expected an intact chunk, but it cannot be decoded ({error})") from None
                 quick = part.sum()  # not finite where a voxel is not, or where large ones overflow
             if not np.isfinite(quick) and not np.isfinite(part).all():
                 raise InputError(f"{name}: expected finite voxels, but got NaN or infinity")
 
-        # cbuffer_sizes is about to go, for Blosc will look itself; but not in any numcodecs that Zarr 2 works with
-        hushed = warnings.catch_warnings(action="ignore", category=DeprecationWarning)
-        with hushed, ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(fill, self.chunk_keys()))  # in order: of several errors the first chunk's is raised
+        with ThreadPoolExecutor(READERS) as pool:
+            list(pool.map(fill, self.layout.parts()))  # in order: of several errors the first chunk's is raised
         return volume
 
     def fingerprint(self) -> str:
         """Return a hash of the metadata and of the bytes of the chunks."""
         digest = hashlib.blake2b(digest_size=16)
-        for key in (".zattrs", f"{self.path}/.zarray", *(key for _, key in self.chunk_keys())):
-            content = self.store.get(key, b"")
+        group, array = _names(self.zarr_format)
+        for key in (group, f"{self.path}/{array}", *(f"{self.path}/{key}" for key in self.layout.files())):
+            try:
+                content = self.store.read(key)
+            except KeyError:
+                content = b""
             digest.update(f"{key} {len(content)} ".encode())
             digest.update(content)
         return digest.hexdigest()
 
-    def _array(self) -> Any:
-        """Return Zarr's array of float32 over the store."""
+    def _open(self) -> Callable[[tuple[slice, ...], NDArray[np.float32]], None]:
+        """Return zarr's way of reading a part of the array."""
         try:
-            array = zarr.open_array(store=zarr.storage.KVStore(self.store), path=self.path, mode="r")
-            if isinstance(array.compressor, zarr.Blosc):
-                array = zarr.open_array(store=_BloscStore(self.store), path=self.path, mode="r")
+            return open_array(self._content, self.path, self.zarr_format)
+        except InputError:
+            raise
         except Exception as error:  # an unknown codec, among others
-            raise InputError(f"{self.source}/{self.path}: expected an array of Zarr format 2, but {error}") from None
-        return array if array.dtype == np.float32 else array.astype(np.float32)
+            raise InputError(
+                f"{self.source}/{self.path}: expected an array of Zarr format {self.zarr_format}, but {error}"
+            ) from None
+
+    def _content(self, key: str, part: slice) -> bytes | None:
+        """Return what zarr asks for, where it is what it should be; zarr itself overlooks some of the damages.
+
+        Where a chunk is missing or a shard is empty, zarr gives a constant. Blosc reads on beyond the end of a buffer
+        that is too short.
+        """
+        try:
+            content = self.store.read(key, part)
+        except KeyError:
+            if PurePosixPath(key).name in METADATA:
+                return None
+            raise InputError(
+                f"{self.source}/{key}: expected a chunk of the volume {self.shape}, but the file is missing; zarr 3 "
+                "leaves out chunks that hold one value only, unless it is told write_empty_chunks"
+            ) from None
+        if PurePosixPath(key).name in METADATA:
+            return content
+        expected = len(content) or "some"
+        if part == WHOLE and self.layout.blosc:
+            expected = max(BLOSC_HEADER, int.from_bytes(content[BLOSC_HEADER - 4 : BLOSC_HEADER], "little"))
+        elif part.start is not None and part.stop is not None:
+            expected = part.stop - part.start
+        if expected != len(content):
+            raise InputError(
+                f"{self.source}/{key}: expected an intact chunk, but it cannot be decoded (it has {len(content)} bytes "
+                f"where {expected} were written)"
+            )
+        return content
 
 
-def open_store(path: Path) -> MutableMapping[str, bytes]:
+def open_store(path: Path) -> Store:
     """Return a folder as a store."""
-    return zarr.DirectoryStore(str(path))
+    return FolderStore(path)
 
 
-def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
+def find_volume(store: Store, source: str) -> ZarrVolume:
     """Read a volume's metadata.
 
     Parameters
@@ -154,71 +166,37 @@ def find_volume(store: MutableMapping[str, bytes], source: str) -> ZarrVolume:
     Raises
     ------
     InputError
-        If it is of Zarr format 3, has no OME-NGFF scale, has axes other than z, y, x, voxels that are not cubic within
-        0.1 %, or is not 3D.
+        If it is of Zarr format 3 and the installed zarr does not read that, if its multiscales are none
+        (`tomograms.ngff.parse_multiscales`), or if its array is not 3D or not of numbers.
     """
-    if "zarr.json" in store:
-        raise InputError(f"{source}: expected Zarr format 2, but got format 3 (zarr.json); write it with zarr < 3")
-    attributes = _json(store, ".zattrs", source)
-    try:
-        level = attributes["multiscales"][0]
-        dataset = level["datasets"][0]
-        path = str(dataset["path"])
-        axes = [axis["name"] for axis in level["axes"]]
-        units = [axis.get("unit") for axis in level["axes"]]
-        steps = [*dataset["coordinateTransformations"], *level.get("coordinateTransformations", [])]
-        scales = [step["scale"] for step in steps if step["type"] == "scale"]
-        scale = np.prod(np.array(scales, np.float64), axis=0)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+    zarr_format = (
+        3 if "zarr.json" in store and ".zattrs" not in store else 2
+    )  # converters leave both, of the same chunks
+    if zarr_format not in FORMATS:
         raise InputError(
-            f"{source}/.zattrs: expected OME-NGFF multiscales with axes and a scale, but got something else ({error!r})"
-        ) from None
-    array = _json(store, f"{path}/.zarray", source)
-    shape = array.get("shape") if isinstance(array, dict) else None
-    if not isinstance(shape, list) or [type(n) for n in shape] != [int] * 3 or min(shape) < 1:
-        raise InputError(f"{source}: expected a 3D volume (z, y, x), but got the shape {shape}")
-    if math.prod(shape) > LARGEST:
-        raise InputError(f"{source}: expected at most {LARGEST} voxels, but got the shape {shape}")
-    if axes != list(AXES) or scale.shape != (3,):
-        raise InputError(f"{source}/.zattrs: expected the axes z, y, x with three scales, but got {axes}")
-    if any(unit not in list(UNITS) for unit in units):
-        raise InputError(f"{source}/.zattrs: expected axes in angstrom or nanometer, but got {units}")
-    size = scale * [UNITS[unit] for unit in units]
-    if not (np.all(np.isfinite(size)) and size.min() > 0 and size.max() <= size.min() * 1.001):
-        raise InputError(f"{source}/.zattrs: expected cubic voxels above 0 Å, but got {size.tolist()} Å (z, y, x)")
-    offset = np.zeros(3)
-    try:
-        for transformation in steps:  # in the order in which they are applied
-            if transformation["type"] == "scale":
-                offset = offset * np.array(transformation["scale"], np.float64)
-            elif transformation["type"] == "translation":
-                offset = offset + np.array(transformation["translation"], np.float64)
-    except (KeyError, TypeError, ValueError):
-        offset = np.full(3, np.nan)
-    if not np.all(np.abs(offset) <= SHIFT * scale):
-        raise InputError(
-            f"{source}/.zattrs: expected no translation, since positions are measured from the centre of the first "
-            f"voxel, but got {offset.tolist()} (z, y, x)"
+            f"{source}: expected Zarr format 2, all that the installed zarr {zarr.__version__} reads, but got format 3 "
+            "(zarr.json, as OME-Zarr 0.5 has it); install zarr 3 and the copick that works with it: "
+            'pip install "zarr>=3.1.6,<4" "copick>=2.0.0a6,<3"'
         )
-    try:
-        chunks, kind = tuple(int(n) for n in array["chunks"]), np.dtype(array["dtype"]).kind
-        valid = len(chunks) == 3 and min(chunks) >= 1 and array["zarr_format"] == 2
-    except (KeyError, TypeError, ValueError, OverflowError):
-        valid, chunks, kind = False, (), ""
-    if not valid or kind not in "fiu":
-        raise InputError(f"{source}/{path}/.zarray: expected an array of numbers in Zarr format 2, but got {array}")
-    separator = array.get("dimension_separator", ".")
-    if separator not in (".", "/"):
-        raise InputError(f"{source}/{path}/.zarray: expected the dimension_separator . or /, but got {separator!r}")
+    group, name = _names(zarr_format)
+    attributes = _json(store, group, source)
+    if zarr_format == 3:
+        attributes = _inner(attributes, "attributes", "ome")
+    path, voxel_size = parse_multiscales(attributes, f"{source}/{group}")
+    where = f"{source}/{path}/{name}"
+    array = _json(store, f"{path}/{name}", source)
+    if zarr_format == 3:
+        return ZarrVolume(store, source, path, 3, parse_format_3(array, where, source), voxel_size)
+    layout = parse_format_2(array, where, source)
     if "dimension_separator" not in array and f"{path}/0.0.0" not in store and f"{path}/0/0/0" in store:
-        separator = "/"  # of zarr-python before 2.8, whose nested stores did not say so
-        told = json.dumps(array | {"dimension_separator": separator}).encode()
-        store = ChainMap({f"{path}/.zarray": told}, store)
-    return ZarrVolume(store, source, path, tuple(shape), chunks, separator, float(size.mean()))
+        layout = replace(layout, separator="/")  # of zarr-python before 2.8, whose nested stores did not say so
+        told = json.dumps(array | {"dimension_separator": "/"}).encode()
+        store = DictStore({f"{path}/.zarray": told}, store)
+    return ZarrVolume(store, source, path, 2, layout, voxel_size)
 
 
 def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> None:
-    """Write a volume as OME-NGFF 0.4 in Zarr format 2, with one level.
+    """Write a volume as OME-NGFF 0.4 in Zarr format 2, with one level, whatever zarr is installed.
 
     Parameters
     ----------
@@ -229,41 +207,31 @@ def write_volume(path: Path, volume: NDArray[np.float32], voxel_size: float) -> 
     voxel_size
         Å.
     """
-    group = zarr.open_group(open_store(path), mode="w-")
-    with _one_blosc_thread():
-        group.create_dataset(
-            "0",
-            data=np.asarray(volume, np.float32),
-            chunks=tuple(min(n, c) for n, c in zip(volume.shape, (64, 256, 256), strict=True)),
-            compressor=zarr.Blosc("zstd", clevel=5, shuffle=zarr.Blosc.BITSHUFFLE),
-            dimension_separator="/",
-        )
-    scale = {"type": "scale", "scale": [voxel_size] * 3}
-    group.attrs["multiscales"] = [
-        {
-            "name": "/",
-            "version": "0.4",
-            "axes": [{"name": name, "type": "space", "unit": "angstrom"} for name in AXES],
-            "datasets": [{"path": "0", "coordinateTransformations": [scale]}],
-        }
-    ]
+    z, y, x = volume.shape
+    chunks = (min(z, 64), min(y, 256), min(x, 256))
+    write_group(path, np.asarray(volume, np.float32), chunks, multiscales(voxel_size))
 
 
-@contextmanager
-def _one_blosc_thread() -> Iterator[None]:
-    """Let Blosc compress with one thread: several lay a chunk's blocks down in the order in which they finish."""
-    threads = zarr.blosc.set_nthreads(1)
-    try:
-        yield
-    finally:
-        zarr.blosc.set_nthreads(threads)
+def _names(zarr_format: int) -> tuple[str, str]:
+    """Return the names of the files that hold a group's attributes and an array's metadata."""
+    return (".zattrs", ".zarray") if zarr_format == 2 else ("zarr.json", "zarr.json")
 
 
-def _json(store: Mapping[str, bytes], key: str, source: str) -> dict[str, Any]:
+def _inner(content: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Return an object within objects; an empty one where there is none."""
+    for key in keys:
+        inner = content.get(key)
+        content = inner if isinstance(inner, dict) else {}
+    return content
+
+
+def _json(store: Store, key: str, source: str) -> dict[str, Any]:
     """Return a metadata file's content."""
-    if key not in store:
-        raise InputError(f"{source}/{key}: no such file; expected an OME-NGFF volume in Zarr format 2")
-    content = parse_json(bytes(store[key]), f"{source}/{key}")
+    try:
+        text = store.read(key)
+    except KeyError:
+        raise InputError(f"{source}/{key}: no such file; expected an OME-NGFF volume") from None
+    content = parse_json(text, f"{source}/{key}")
     if not isinstance(content, dict):
         raise InputError(f"{source}/{key}: expected a JSON object, but got something else")
     return content

@@ -180,19 +180,39 @@ def parse_pick_set(text: str | bytes, source: str, *, programs: Collection[str] 
         If it is not JSON, has no list ``points``, a unit that is not known, or a coordinate is not a finite number.
     """
     content = parse_json(text, source)
-    points = content.get("points") if isinstance(content, dict) else None
-    if not isinstance(points, list):
-        raise InputError(f"{source}: expected a JSON object with a list of points, but got none")
+    if not isinstance(content, dict):
+        content = {}
     user, session, particle_type = pick_set_name(Path(source).stem)
     if user is None or session is None:
         user, session = str(content.get("user_id") or ""), str(content.get("session_id") or "")
+    return make_pick_set(content, source, (user, session, particle_type), program=f"{user}_{session}" in programs)
+
+
+def make_pick_set(content: Mapping[str, Any], source: str, name: tuple[str, str, str], *, program: bool) -> PickSet:
+    """Return the pick set that the content of a JSON file describes; see `parse_pick_set`.
+
+    Parameters
+    ----------
+    content
+        ``points`` and ``unit``.
+    source
+        Where it comes from, for messages.
+    name
+        User, session and species.
+    program
+        Whether it is known to be a program's; scores other than 1 tell, too.
+    """
+    points = content.get("points")
+    if not isinstance(points, list):
+        raise InputError(f"{source}: expected a JSON object with a list of points, but got none")
     unit = unit_name(str(content.get("unit") or "angstrom"))
     if unit not in UNITS:
         raise InputError(f"{source}: expected the unit {', '.join(UNITS)}, but got {content['unit']!r}")
     centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
     position = np.array(centres, np.float64).reshape(-1, 3) * UNITS[unit]
-    program = f"{user}_{session}" in programs or any(point.get("score") not in (None, 1.0) for point in points)
-    return PickSet(source, particle_type, user, session, position, unit in VOXELS, program)
+    scored = any(point.get("score") not in (None, 1.0) for point in points)
+    user, session, particle_type = name
+    return PickSet(source, particle_type, user, session, position, unit in VOXELS, program or scored)
 
 
 def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, session: str, run: str) -> None:

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import copick
 import pandas as pd
 from copick.util.escape import sanitize_name
 
 from submissions.export.provenance import Provenance
 from submissions.export.submission import Extent
+from tomograms.copick_project import open_copick
 from tomograms.errors import InputError
 
 
@@ -122,7 +122,7 @@ class CopickTarget:
                 raise InputError(
                     f'{option}: expected a name without underscores, spaces and <>:"/\\|?*, but got {value!r}'
                 )
-        self._project = copick.from_file(str(self.config))
+        self._project = open_copick(self.config)
         return self._project
 
     def _own(self, experiment: str, species: Sequence[str]) -> list[Any]:

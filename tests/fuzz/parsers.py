@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ import mrcfile
 import numpy as np
 
 from evaluation.folds import load_folds
-from tests.tomograms.trees import volume_folder, write_config, write_tree
+from tests.tomograms.arrays import write_format_3, write_group_3
+from tests.tomograms.trees import VOXEL_SIZE, grey, volume_folder, write_config, write_tree
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
+from tomograms.ome_zarr import FORMATS
 from tomograms.picks import read_truth
 
 ODD = [
@@ -66,6 +69,18 @@ def _attributes(folder: Path) -> Path:
 
 def _array(folder: Path) -> Path:
     return volume_folder(_tree(folder), "TS_1") / "0" / ".zarray"
+
+
+def _format_3(folder: Path) -> Path:
+    volume = volume_folder(_tree(folder), "TS_1")
+    shutil.rmtree(volume)
+    write_format_3(volume / "0", grey(0), chunks=(9, 6, 8), encoding={"name": "default"})
+    write_group_3(volume, VOXEL_SIZE)
+    return volume / "zarr.json"
+
+
+def _array_3(folder: Path) -> Path:
+    return _format_3(folder).parent / "0" / "zarr.json"
 
 
 def _chunk(folder: Path) -> Path:
@@ -142,6 +157,8 @@ PARSERS = {
     "picks.csv": Parser(_table, _read),
 }
 """By name."""
+if 3 in FORMATS:
+    PARSERS |= {"zarr.json of a group": Parser(_format_3, _read), "zarr.json of an array": Parser(_array_3, _read)}
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import zarr
 
 from models.training.crops import TrainingVolume, draw_batch, species_shares
 from models.training.targets import ball_targets
@@ -17,6 +16,7 @@ from models.yolo.prediction import complete
 from models.yolo.slices import canvas, circles, image, middle, polygons, slabs
 from tests.golden.inputs import BALL_AND_SHELL, TRIO, balls
 from tests.golden.store import digest, statistics
+from tests.tomograms.arrays import write_format_2
 from tomograms.coordinates import to_index
 from tomograms.dataset import open_dataset
 from tomograms.kaggle_tree import write_run
@@ -94,10 +94,10 @@ def ome_zarr(folder: Path) -> dict[str, Any]:
     content = {
         "path": stored.path,
         "shape": stored.shape,
-        "chunks": stored.chunks,
-        "separator": stored.separator,
+        "chunks": stored.layout.chunks,
+        "separator": stored.layout.separator,
         "voxel_size": stored.voxel_size,
-        "keys": [key for _, key in stored.chunk_keys()],
+        "keys": [f"{stored.path}/{key}" for key in stored.layout.files()],
         "fingerprint": stored.fingerprint(),
         "volume": digest(volume),
         "plane": volume[9],
@@ -284,20 +284,13 @@ def _structured(seed: int) -> np.ndarray:
 def _write_integers(path: Path) -> None:
     """Write a volume of int16 as other programs may: small chunks, no compression, nanometres."""
     rng = np.random.default_rng(11)
-    group = zarr.open_group(zarr.DirectoryStore(str(path)), mode="w-")
-    group.create_dataset(
-        "full",
-        data=rng.integers(-300, 300, SHAPE).astype("<i2"),
-        chunks=(4, 6, 7),
-        compressor=None,
-        dimension_separator=".",
-    )
-    group.attrs["multiscales"] = [
-        {
-            "version": "0.4",
-            "axes": [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"],
-            "datasets": [
-                {"path": "full", "coordinateTransformations": [{"type": "scale", "scale": [1.0012, 1.0012, 1.0012]}]}
-            ],
-        }
-    ]
+    data = rng.integers(-300, 300, SHAPE).astype("<i2")
+    write_format_2(path / "full", data, chunks=(4, 6, 7))
+    level = {
+        "version": "0.4",
+        "axes": [{"name": name, "type": "space", "unit": "nanometer"} for name in "zyx"],
+        "datasets": [
+            {"path": "full", "coordinateTransformations": [{"type": "scale", "scale": [1.0012, 1.0012, 1.0012]}]}
+        ],
+    }
+    (path / ".zattrs").write_text(json.dumps({"multiscales": [level]}, indent=4, sort_keys=True))

@@ -1,14 +1,18 @@
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
+import numcodecs
 import numpy as np
 import pytest
-import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tomograms.arrays import level, write_format_2
 from tomograms.errors import InputError
 from tomograms.ome_zarr import find_volume, open_store, write_volume
+from tomograms.stores import DictStore
 
 SHAPE = (70, 20, 300)  # two chunks along z and two along x
 
@@ -33,7 +37,7 @@ def edit(path, change):
 def test_round_trip(folder):
     stored = find(folder)
     assert (stored.shape, stored.voxel_size) == (SHAPE, 10.012444)
-    assert [key for _, key in stored.chunk_keys()] == ["0/0/0/0", "0/0/0/1", "0/1/0/0", "0/1/0/1"]
+    assert list(stored.layout.files()) == ["0/0/0", "0/0/1", "1/0/0", "1/0/1"]
     volume = stored.read()
     assert volume.dtype == np.float32
     assert np.array_equal(volume, np.random.default_rng(0).normal(size=SHAPE).astype(np.float32))
@@ -47,23 +51,17 @@ def test_round_trip(folder):
     st.sampled_from("CF"),
 )
 @settings(deadline=None, max_examples=25)
-def test_any_layout_reads_as_zarr_itself_reads_it(shape, chunks, separator, dtype, order):
-    store = {}
-    group = zarr.open_group(store, mode="w")
+def test_any_layout_reads_as_it_was_written(shape, chunks, separator, dtype, order):
     data = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
-    group.create_dataset("full", data=data, chunks=chunks, dimension_separator=separator, order=order, fill_value=None)
-    scale = [{"type": "scale", "scale": [2.0, 2.0, 2.0]}]
-    axes = [{"name": name} for name in "zyx"]
-    group.attrs["multiscales"] = [
-        {
-            "axes": axes,
-            "datasets": [{"path": "full", "coordinateTransformations": scale}],
-            "coordinateTransformations": [{"type": "scale", "scale": [3.0, 3.0, 3.0]}],
-        }
-    ]
-    stored = find_volume(store, "memory")
-    assert stored.voxel_size == 6.0
-    volume = stored.read()
+    multiscale = level(2.0, path="full", unit=None)
+    multiscale["coordinateTransformations"] = [{"type": "scale", "scale": [3.0, 3.0, 3.0]}]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_format_2(folder / "full", data, chunks=chunks, separator=separator, order=order, fill=None)
+        (folder / ".zattrs").write_text(json.dumps({"multiscales": [multiscale]}))
+        stored = find(folder)
+        assert stored.voxel_size == 6.0
+        volume = stored.read()
     assert volume.dtype == np.float32
     assert np.array_equal(volume, data)
 
@@ -75,17 +73,17 @@ def test_nested_chunks_that_do_not_say_so(folder):
 
 
 def test_the_fingerprint_of_recorded_runs_stays_what_it_was():
-    level = {
+    multiscale = {
         "axes": [{"name": name} for name in "zyx"],
         "datasets": [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [2.0, 2.0, 2.0]}]}],
     }
     array = {"zarr_format": 2, "shape": [2, 1, 3], "chunks": [1, 1, 3], "dtype": "<f4", "dimension_separator": "/"}
     store = {
-        ".zattrs": json.dumps({"multiscales": [level]}).encode(),
+        ".zattrs": json.dumps({"multiscales": [multiscale]}).encode(),
         "0/.zarray": json.dumps(array).encode(),
         "0/0/0/0": b"twelve bytes",
     }
-    assert find_volume(store, "memory").fingerprint() == "fed75b908e3ca78d161bb9c7a4e9dbfe"
+    assert find_volume(DictStore(store), "memory").fingerprint() == "fed75b908e3ca78d161bb9c7a4e9dbfe"
 
 
 def test_nanometres_become_angstrom(folder):
@@ -183,14 +181,6 @@ def test_an_array_that_is_no_volume(folder, change, message):
         find(folder)
 
 
-def test_zarr_format_3_is_recognised(tmp_path):
-    path = tmp_path / "denoised.zarr"
-    path.mkdir()
-    (path / "zarr.json").write_text("{}")
-    with pytest.raises(InputError, match=r"denoised.zarr: expected Zarr format 2, but got format 3"):
-        find(path)
-
-
 def test_a_missing_chunk(folder):
     (folder / "0/1/0/1").unlink()
     with pytest.raises(InputError, match=r"denoised.zarr/0/1/0/1: expected a chunk .* missing"):
@@ -218,20 +208,20 @@ def test_an_uncompressed_chunk_that_is_too_short(tmp_path):
         find(tmp_path / "a.zarr").read()
 
 
-@pytest.mark.parametrize("codec", [zarr.Blosc(), zarr.Zstd(), zarr.Zlib(), None])
+@pytest.mark.parametrize("codec", [numcodecs.Blosc(), numcodecs.Zstd(), numcodecs.Zlib(), None])
 @pytest.mark.parametrize("held", [(9, 12, 14), (9, 12, 16)])
 def test_a_chunk_of_another_size_than_the_metadata_say(tmp_path, codec, held):
     """Intact in itself: the whole array is one chunk, which Zarr decodes straight to where it belongs."""
     write_volume(tmp_path / "a.zarr", np.ones((9, 12, 15), np.float32), 10.0)
-    array = zarr.open_array(str(tmp_path / "a.zarr"), path="0", mode="r+")
-    array.store["0/0/0/0"] = codec.encode(np.ones(held, np.float32)) if codec else np.ones(held, np.float32).tobytes()
+    content = np.ones(held, np.float32)
+    (tmp_path / "a.zarr" / "0/0/0/0").write_bytes(codec.encode(content) if codec else content.tobytes())
     compressor = codec and codec.get_config()
     edit(tmp_path / "a.zarr" / "0" / ".zarray", lambda content: content.update(compressor=compressor))
     with pytest.raises(InputError, match=r"a.zarr/0/0/0/0: expected (an intact chunk|finite voxels)"):
         find(tmp_path / "a.zarr").read()
 
 
-@pytest.mark.parametrize("codec", [zarr.Zstd(), zarr.Zlib(), zarr.LZ4(), zarr.BZ2()])
+@pytest.mark.parametrize("codec", [numcodecs.Zstd(), numcodecs.Zlib(), numcodecs.LZ4(), numcodecs.BZ2()])
 def test_other_codecs_notice_what_is_cut_off(tmp_path, codec):
     write_volume(tmp_path / "a.zarr", np.ones((9, 12, 15), np.float32), 10.0)
     edit(tmp_path / "a.zarr" / "0" / ".zarray", lambda content: content.update(compressor=codec.get_config()))
