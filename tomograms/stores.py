@@ -30,7 +30,8 @@ def reaching(where: str) -> Iterator[None]:
 
 def reason(error: Exception) -> str:
     """Return an error of somebody else's in one line that is not too long."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    text = " ".join(str(error).split())[:300] or type(error).__name__
+    return f"{text} is not there" if isinstance(error, FileNotFoundError) and error.errno is None else text
 
 
 class Store(Protocol):

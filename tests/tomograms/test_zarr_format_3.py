@@ -2,12 +2,15 @@
 
 import json
 import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from tests.tomograms.arrays import level, write_format_3, write_group_3
 from tests.tomograms.trees import VOXEL_SIZE, grey, volume_folder, write_tree
@@ -25,7 +28,7 @@ ENCODINGS = [
     {"name": "default"},
     {"name": "v2"},
 ]
-SHAPE = (9, 12, 15)
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def find(path):
@@ -72,6 +75,15 @@ def test_zarr_2_says_what_to_install(tmp_path, folder, where):
     message = str(caught.value)
     assert re.search(r"denoised\.zarr: expected Zarr format 2, .* zarr 2\..* but got format 3", message)
     assert 'pip install "zarr>=3.1.6,<4" "copick>=2.0.0a6,<3"' in message and "\n" not in message
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-next.txt"])
+def test_both_pairs_are_within_the_projects_requirements(file):
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    allowed = {r.name: r.specifier for r in map(Requirement, requirements)}
+    pinned = dict(re.findall(r"^(zarr|copick)==(\S+)$", (ROOT / file).read_text(), re.MULTILINE))
+    assert set(pinned) == {"zarr", "copick"}
+    assert all(allowed[name].contains(version, prereleases=True) for name, version in pinned.items())
 
 
 def test_the_metadata_of_both_formats_side_by_side(folder, tmp_path):
