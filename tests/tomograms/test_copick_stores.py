@@ -198,7 +198,7 @@ def test_a_portal_that_does_not_answer_is_one_line(on_the_portal, tmp_path, monk
         open_dataset(on_the_portal)
 
 
-@pytest.mark.filterwarnings("default")  # mlcroissant's own
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mlcroissant
 @pytest.mark.parametrize("overlay", [False, True])
 def test_a_croissant(tree, tmp_path, overlay):
     import copick
