@@ -20,6 +20,7 @@ from tomograms.coordinates import Extent
 from tomograms.dataset import open_recorded
 from tomograms.errors import InputError
 from tomograms.files import write_json
+from tomograms.pick_checks import doubtful_units
 
 
 def build_ensemble(arguments: argparse.Namespace) -> int:
@@ -38,6 +39,9 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
         for name, path in files.items()
     }
     for name, table in tables.items():
+        line = doubtful_units(table, extents, f"the candidates of {name}")
+        if line:
+            console().print(line, soft_wrap=True)
         keep_added(run, name, within_masks(run, table))
     candidates = gather(run, tables)
     members = ", ".join([*run.members, *tables])

@@ -11,6 +11,7 @@ from compute.devices import find_devices, resolve_device
 from compute.lock import held
 from evaluation.folds import Fold, load_folds
 from evaluation.forecast import Forecast
+from evaluation.inspection import look_at, say_doubts, say_masks
 from evaluation.jobs import Job
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, LARGEST_SEED
 from evaluation.run_directory import RunDirectory, create_run, open_run
@@ -22,13 +23,11 @@ from models.initial import PRETRAINED, SCRATCH
 from models.registry import get_member
 from models.settings import check_owners, from_record, resolve_settings, to_record
 from models.weights import check_weights
-from tomograms.appearance import Appearance, appearance
 from tomograms.console import Progress, Task, console
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import InputError
 from tomograms.masks import NONE
 from tomograms.picks import NEAR, join_truth
-from tomograms.tables import some_of
 from tomograms.versions import commit, versions
 
 
@@ -71,6 +70,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
     for line in dataset.passed_over(record.tomograms):
         console().print(line, soft_wrap=True)
     picks = {run: dataset.picks(run) for run in record.tomograms}
+    say_doubts(dataset, join_truth(list(picks.values())))
     for fold in record.folds:
         if not any(len(picks[run]) for run in fold.train):
             raise InputError(
@@ -80,31 +80,6 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
     say_masks(dataset, record.tomograms)
     record = replace(record, appearances=look_at(dataset, record.tomograms))
     return create_run(path, record, join_truth([picks[run] for run in record.held_out])), dataset
-
-
-def say_masks(dataset: Dataset, runs: Sequence[str]) -> None:
-    """Say where masks come from, how much they leave, and how many picks outside are no truth."""
-    if dataset.masks is None:
-        return
-    shares = [100 * float(dataset.masks.read(run).mean()) for run in runs]
-    dropped = {run: count for run in runs if (count := dataset.outside_mask(run))}
-    console().print(
-        f"masks of {dataset.masks.name} hold {min(shares):.2g} to {max(shares):.2g} % of a tomogram; "
-        f"picks outside, which are no truth: {some_of(f'{n} in {run}' for run, n in dropped.items()) or 'none'}",
-        soft_wrap=True,
-    )
-
-
-def look_at(dataset: Dataset, names: Sequence[str]) -> dict[str, Appearance]:
-    """Read every tomogram once, so that a damaged one is known at the start; return what each looks like."""
-    found = {}
-    with Progress() as progress:
-        task = progress.task("reading tomograms", total=len(names))
-        for done, name in enumerate(names, start=1):
-            found[name] = appearance(dataset.tomogram(name))
-            task.update(done)
-        task.finish()
-    return found
 
 
 def default_name(arguments: argparse.Namespace) -> str:

@@ -15,7 +15,7 @@ FACTOR = 1.5
 WORDS = {
     "dark": "darkest percent, robust deviations",
     "bright": "brightest percent, robust deviations",
-    "coarse": "part of the variation that is coarser than 2 voxels",
+    "fine": "part of the variation that is finer than 2 voxels",
     "thickness": "thickness in Å",
 }
 """Of the figures, for messages."""
@@ -86,8 +86,17 @@ def unlike(one: Appearance, others: Sequence[Appearance]) -> str:
     usual = float(np.median(skews))
     if min(abs(usual), abs(one.skewness)) > SKEWED and usual * one.skewness < 0:
         words.append(f"contrast inverted (skewness {one.skewness:+.2f}, there {min(skews):+.2f} to {max(skews):+.2f})")
-    for name, value in asdict(one).items():
-        known = sorted(getattr(other, name) for other in others)
-        if name != "skewness" and not known[0] / FACTOR <= value <= known[-1] * FACTOR:
+    figures, *rest = (_figures(some) for some in (one, *others))
+    for name, value in figures.items():
+        known = sorted(other[name] for other in rest)
+        if not known[0] / FACTOR <= value <= known[-1] * FACTOR:
             words.append(f"{WORDS[name]} {value:.4g} (there {known[0]:.4g} to {known[-1]:.4g})")
     return ", ".join(words)
+
+
+def _figures(one: Appearance) -> dict[str, float]:
+    """Return what is compared by its size: of the variation the finer part, which smoothing takes away."""
+    figures = asdict(one)
+    del figures["skewness"]
+    coarse = figures.pop("coarse")
+    return {**figures, "fine": max(0.0, 1 - coarse**2) ** 0.5}

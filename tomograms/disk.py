@@ -1,5 +1,6 @@
 """Room on a disk: what will be written is compared with what is free, before any work starts."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ SPARE = 20_000_000
 
 
 def require_space(folder: Path, size: float, what: str) -> None:
-    """Refuse to begin where a disk is too small.
+    """Refuse to begin where a disk is too small, or a folder cannot be written into.
 
     Parameters
     ----------
@@ -24,11 +25,13 @@ def require_space(folder: Path, size: float, what: str) -> None:
     Raises
     ------
     InputError
-        If less is free.
+        If less is free, or the nearest folder that is there is not the user's to write into.
     """
     place = folder.resolve()
     while not place.exists():
         place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: expected a place to write {what}, but {place} cannot be written into")
     free = shutil.disk_usage(place).free
     if free < size + SPARE:
         raise InputError(

@@ -1,14 +1,24 @@
 """Whether a volume, the folder that it lies in, and the picks in it agree."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
-from tomograms.coordinates import extent, inside
+from tomograms.coordinates import Extent, extent, inside
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.picks import NEAR, PickSet
+from tomograms.tables import some_of
 from tomograms.volume import Volume
+
+SOME = 3
+"""Positions of a species in a tomogram, at least: so many do not meet in one corner by chance."""
+TENTH = 10.0
+"""Å in a nanometre."""
+SMALLEST = 3.0
+"""Å per voxel; with smaller ones, voxels and Å cannot be told apart."""
 
 
 def check_spacing(volume: Volume, name: str) -> Volume:
@@ -46,3 +56,34 @@ def check_inside(pick_set: PickSet, particle: Particle, volume: Volume) -> None:
             f"{pick_set.source}: point {outside[0]}: expected x, y, z within the volume ({box} Å) "
             f"or at most half a radius ({margin:g} Å) outside, but got {point} Å"
         )
+
+
+def doubtful_units(table: pd.DataFrame, volumes: Mapping[str, Extent], what: str) -> str:
+    """Return a sentence where positions in Å look as if they were in voxels or nanometres; empty if none do.
+
+    They do where all of a species in a tomogram lie in the corner that voxels or nanometres would fill.
+
+    Parameters
+    ----------
+    table
+        ``experiment, particle_type, x, y, z`` (Å).
+    volumes
+        Those that are known.
+    what
+        What they are called.
+    """
+    found: dict[str, float] = {}
+    for (name, _), rows in table.groupby(["experiment", "particle_type"]):
+        volume = volumes.get(str(name))
+        if volume is None or len(rows) < SOME or volume.voxel_size < SMALLEST:
+            continue
+        _, high = extent(volume.shape, volume.voxel_size)
+        share = float((rows[["x", "y", "z"]].to_numpy() / high).max())
+        if share < 1 / min(volume.voxel_size, TENTH):
+            found[str(name)] = max(share, found.get(str(name), 0.0))
+    if not found:
+        return ""
+    return (
+        f"{what} of a species lie within the first {100 * max(found.values()):.2g} % of the volume along x, y and z in "
+        f"{some_of(found)}: are they in voxels or nanometres, and not in Å?"
+    )

@@ -66,6 +66,8 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     fusion = replace(fusion, added=dataset.within_masks(fusion.added))
     for size, few in resampled(dataset, names).items():
         say(f"voxel size {size:g} Å is brought to that of the run, {dataset.working_voxel_size:g} Å: {', '.join(few)}")
+    if arguments.out is None:
+        require_space(LATEST.parent, 0, "a copy of the submission")
     require_space(folder, TABLE * len(names) * len(members), f"predictions in {len(names)} tomograms")
     devices = find_devices(arguments.device)
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))

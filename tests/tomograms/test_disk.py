@@ -33,6 +33,16 @@ def test_a_disk_that_is_large_enough_is_left_alone(tmp_path, small):
     assert (in_words(3.24e9), in_words(999e6)) == ("3.2 GB", "999 MB")
 
 
+@pytest.mark.parametrize("kind", ["a file", "not the user's"])
+def test_a_place_that_cannot_be_written_into_is_refused(tmp_path, monkeypatch, kind):
+    if kind == "a file":
+        (tmp_path / "x").write_text("")
+    else:
+        monkeypatch.setattr("os.access", lambda place, mode: False)
+    with pytest.raises(InputError, match=r"runs: expected a place to write a run, but .* cannot be written into"):
+        require_space(tmp_path / "x" / "runs", 1, "a run")
+
+
 def test_a_cross_validation_is_refused_before_anything_is_written(data, small):  # noqa: F811
     with pytest.raises(InputError, match=r"runs/a: expected 30 MB free on the disk for 3 trainings, but it has 25 MB"):
         cv()  # 3 MB of weights, 1 MB while one trains, 6 MB of candidates, 20 MB besides
