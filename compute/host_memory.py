@@ -1,10 +1,14 @@
-"""The host's memory: what one large tensor frees is kept for the next one."""
+"""The host's memory: what one large tensor frees is kept for the next one; what processes share."""
 
 import ctypes
+import shutil
 from functools import cache
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 """glibc's numbers of these two parameters (malloc.h)."""
+SHARED = Path("/dev/shm")
+PLENTY = 1 << 40
 
 
 @cache
@@ -20,3 +24,11 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError, TypeError):  # not glibc; TypeError: Windows
         return False
     return bool(mallopt(MMAP_MAX, 0)) and bool(mallopt(TRIM_THRESHOLD, -1))
+
+
+def shared_memory() -> int:
+    """Return the bytes that are free for what processes share; `PLENTY` where no limit is known."""
+    try:
+        return shutil.disk_usage(SHARED).free
+    except OSError:  # not Linux
+        return PLENTY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tomograms.errors import InputError
@@ -46,3 +47,14 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     import torch
 
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def finite(compute: Callable[[], torch.Tensor], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return what ``compute`` returns under autocast to ``dtype``; where an fp16 result is not finite, without it."""
+    import torch
+
+    with autocast(device, dtype):
+        result = compute()
+    if dtype == torch.float16 and not bool(torch.isfinite(result).all()):
+        result = compute()
+    return result

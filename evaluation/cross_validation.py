@@ -4,10 +4,11 @@ import argparse
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from compute.cores import usable_cores
-from compute.devices import find_devices, resolve_device
+from compute.devices import find_devices
 from compute.lock import held
 from evaluation.folds import Fold, load_folds
 from evaluation.forecast import Forecast
@@ -167,8 +168,6 @@ def check_start(run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> No
             check_weights(initial)
     if left:
         devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
-        for device in devices:
-            resolve_device(device)
         types = run.record.extra_tomogram_types
         require_room(left, dataset, types, folder=run.path, at_a_time=len(devices))
 
@@ -196,7 +195,9 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
         )
     if not left:
         return
-    devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
+    devices = find_devices(
+        asked, cpu_processes=min(CPU_PROCESSES, usable_cores()), say=partial(console().print, soft_wrap=True)
+    )
     tasks: dict[Path, Task] = {}
     forecast = Forecast([job.member for job in left], processes=len(devices), say=console().print)
     with Progress() as progress:

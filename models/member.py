@@ -99,7 +99,9 @@ class Member(Protocol):
     """
 
     name: str
-    presets: Mapping[str, Any]
+
+    @property
+    def presets(self) -> Mapping[str, Any]: ...  # noqa: D102
 
     def check(self, settings: Any) -> None:
         """Refuse settings that cannot be trained with, before anything is read or trained.

@@ -12,6 +12,15 @@ from models.training.schedule import follow, learning_rate
 from models.weights import save_weights
 
 
+class Scaler(torch.amp.GradScaler):
+    """A scaler that starts anew from the state of one that was not needed: bf16 on one GPU, fp16 on the next."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go back to a saved state."""
+        if state_dict:
+            super().load_state_dict(state_dict)
+
+
 class NetworkState:
     """A network that takes steps down a loss, and can be put away and taken up again.
 
@@ -49,7 +58,7 @@ class NetworkState:
         self.network, self.average, self.optimiser = network, average, optimiser
         self.peaks, self.warmup, self.decay, self.clip, self.dtype = peaks, warmup, decay, clip, dtype
         self.device = next(network.parameters()).device
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=dtype == torch.float16)
+        self.scaler = Scaler(self.device.type, enabled=dtype == torch.float16)
         self.step = 0
         self._parts = {"network": network, "average": average, "optimiser": optimiser, "scaler": self.scaler}
 

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from compute.faults import within_memory
 from compute.host_memory import keep_freed_memory
-from compute.precision import compute_dtype
+from compute.precision import compute_dtype, finite
 from models.outputs import ClassMaps
 from models.unet.network import ORIGIN, STRIDE, HalfResolutionUNet
 from models.unet.settings import UNetSettings
 from models.unet.sliding_window import predict_maps
-from models.unet.wide_range import finite
 from tomograms.tomogram import Tomogram
 
 SMALLEST_WINDOW = 64

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from compute.devices import resolve_device
 from compute.host_memory import keep_freed_memory
-from compute.precision import compute_dtype
+from compute.precision import compute_dtype, finite
 from models.member import Advance, Training
 from models.training.crops import TrainingVolume, draw_batch, some_places, species_shares
 from models.training.curves import write_history
@@ -26,7 +26,6 @@ from models.training.transfer import initial_weights, start_from
 from models.unet.network import ORIGIN, build_network, class_axes, is_encoder
 from models.unet.prediction import UNetPredictor
 from models.unet.settings import IDENTITY, STRIDE, UNetSettings
-from models.unet.wide_range import finite
 from models.weights import header
 from tomograms.coordinates import to_index
 from tomograms.particles import Particle

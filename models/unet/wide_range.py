@@ -2,7 +2,8 @@
 
 GPUs without bf16 (Kaggle's T4 among them) compute in fp16. MONAI's residual paths are not normalised, so values grow
 from level to level: tens at the first two, tens of thousands at the third. From there on the network computes in fp32,
-which costs little, since those levels hold few voxels; and what still overflows is computed again in fp32.
+which costs little, since those levels hold few voxels. What still overflows is computed again in fp32 (see
+`compute.precision.finite`).
 """
 
 from collections.abc import Callable
@@ -10,8 +11,6 @@ from typing import Any
 
 import torch
 from torch import nn
-
-from compute.precision import autocast
 
 
 class _Wide:
@@ -30,12 +29,3 @@ def widen(module: nn.Module) -> None:
     """Let a module compute in float32 where its surroundings compute in fp16; its parameters and keys stay."""
     own: Any = type(module)
     module.__class__ = type(f"Wide{own.__name__}", (_Wide, own), {})
-
-
-def finite(compute: Callable[[], torch.Tensor], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Return what ``compute`` returns under autocast to ``dtype``; where an fp16 result is not finite, without it."""
-    with autocast(device, dtype):
-        result = compute()
-    if dtype == torch.float16 and not bool(torch.isfinite(result).all()):
-        result = compute()
-    return result

@@ -10,7 +10,7 @@ from models.member import Advance, Learner, Space, Training
 from models.weights import fill, load_weights, parse_card
 from models.yolo.network import build_network, find_weights
 from models.yolo.prediction import YoloPredictor
-from models.yolo.settings import PRESETS, YoloSettings, check_settings
+from models.yolo.settings import YoloSettings, check_settings, presets
 from models.yolo.slices import canvas
 from tomograms.particles import Particle
 
@@ -22,7 +22,11 @@ class YoloMember:
     """See `models.member.Member`."""
 
     name = "yolo"
-    presets: Mapping[str, YoloSettings] = PRESETS
+
+    @property
+    def presets(self) -> Mapping[str, YoloSettings]:
+        """See `models.member.Member`; ``full`` depends on what lies in the working folder."""
+        return presets()
 
     def check(self, settings: YoloSettings) -> None:
         """See `models.member.Member.check`."""

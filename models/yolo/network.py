@@ -24,12 +24,25 @@ class SliceModel(DetectionModel):
 
     def loss(self, batch: dict[str, Any], preds: Any = None) -> Any:
         """Return the loss and its parts."""
-        device = batch["img"].device
         if preds is None:
-            with autocast(device, self.dtype):
-                preds = self.forward(batch["img"].contiguous(memory_format=torch.channels_last))
-        with torch.autocast(device.type, enabled=False):
+            preds = self._finite(batch["img"].contiguous(memory_format=torch.channels_last))
+        with torch.autocast(batch["img"].device.type, enabled=False):
             return super().loss(batch, exact(preds))
+
+    def _finite(self, images: torch.Tensor) -> Any:
+        # What overflows in fp16 is computed again in fp32, and leaves no trace in the running statistics.
+        if self.dtype != torch.float16:
+            with autocast(images.device, self.dtype):
+                return self.forward(images)
+        kept = [buffer.clone() for buffer in self.buffers()]
+        with autocast(images.device, self.dtype):
+            predictions = self.forward(images)
+        if all_finite(predictions):
+            return predictions
+        for buffer, old in zip(self.buffers(), kept, strict=True):
+            buffer.copy_(old)
+        with torch.autocast(images.device.type, enabled=False):
+            return self.forward(images.float())
 
 
 def build_network(name: str, classes: int, *, kind: type[DetectionModel] = DetectionModel) -> Any:
@@ -44,6 +57,15 @@ def exact(predictions: Any) -> Any:
     if isinstance(predictions, (list, tuple)):
         return type(predictions)(exact(value) for value in predictions)
     return predictions.float()
+
+
+def all_finite(predictions: Any) -> bool:
+    """Return whether all of a head's raw predictions are finite."""
+    if isinstance(predictions, dict):
+        return all_finite(list(predictions.values()))
+    if isinstance(predictions, (list, tuple)):
+        return all(all_finite(value) for value in predictions)
+    return bool(torch.isfinite(predictions).all())
 
 
 def decode(head: Any, raw: dict[str, Any]) -> torch.Tensor:

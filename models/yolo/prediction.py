@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torchvision.ops import batched_nms
 
 from compute.faults import within_memory
-from compute.precision import autocast, compute_dtype
+from compute.precision import compute_dtype, finite
 from models.outputs import SliceBoxes
 from models.yolo.network import decode, exact
 from models.yolo.settings import YoloSettings
@@ -99,10 +99,12 @@ class YoloPredictor:
         return torch.stack(found).mean(dim=0)
 
     def _predict(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
-        with autocast(self.device, self.dtype):
+        def compute() -> torch.Tensor:
             raw = self.network(pixels.contiguous(memory_format=torch.channels_last))
-        with torch.autocast(self.device.type, enabled=False):
-            return decode(self.head, exact(raw))
+            with torch.autocast(self.device.type, enabled=False):
+                return decode(self.head, exact(raw))
+
+        return finite(compute, self.device, self.dtype)
 
 
 def complete(xyxy: NDArray[np.float64], frame: Canvas) -> NDArray[np.float64]:  # (n, 4) pixels -> the same

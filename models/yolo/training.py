@@ -1,5 +1,6 @@
 """Training of YOLO on slices: Ultralytics' trainer and its data set on disk, bent to this project's rules."""
 
+import json
 import random
 import shutil
 from copy import copy
@@ -15,6 +16,7 @@ from compute.precision import compute_dtype
 from models.member import Advance, Training
 from models.training.curves import write_history
 from models.weights import header, save_weights
+from models.yolo.arguments import arguments
 from models.yolo.dataset import keep_dataset, write_dataset
 from models.yolo.network import BACKBONE, SliceModel, find_weights, start_network
 from models.yolo.runtime import DetectionTrainer, DetectionValidator, ModelEMA, YOLODataset, resample_segments
@@ -136,6 +138,14 @@ class SliceTrainer(DetectionTrainer):
         loss = sum(float(part) for part in self.tloss.values())
         self.advance(self.epoch * each + self.batches, self.epochs * each, f"loss {loss:.2f}")
 
+    def get_dataset(self) -> dict[str, Any]:
+        """Return the data set as `write_dataset` left it; Ultralytics' own way asks the network for a font."""
+        data = json.loads(Path(self.args.data).read_text(encoding="utf-8"))
+        names = {int(label): name for label, name in data["names"].items()}
+        folder = Path(data["path"])
+        images = {split: str(folder / data[split]) for split in ("train", "val")}
+        return {"path": folder, **images, "names": names, "nc": len(names), "channels": 3}
+
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> SliceDataset:
         """Return the slices of one split."""
         dataset = SliceDataset(
@@ -214,58 +224,3 @@ def slow_down(optimizer: torch.optim.Optimizer, part: torch.nn.Module, *, share:
         group["params"] = [p for p in group["params"] if id(p) not in slow]
         if chosen:
             optimizer.add_param_group({**group, "params": chosen, "lr": share * group["lr"]})
-
-
-def arguments(
-    settings: YoloSettings, *, data: Path, side: int, seed: int, directory: Path, device: str, fine: bool = False
-) -> dict[str, Any]:
-    """Return Ultralytics' training arguments; whatever of it could write, plot or stop early is off.
-
-    ``fine``: the training starts from weights, and has the rate for that.
-    """
-    return {
-        "model": f"{settings.network}.yaml",
-        "data": str(data),
-        "save_dir": str(directory),
-        "imgsz": side,
-        "device": device,
-        "seed": seed,
-        "deterministic": True,
-        "workers": 0 if device == "cpu" else 8,
-        "cache": "ram" if device == "cpu" else False,
-        "plots": False,
-        "save": False,
-        "val": True,
-        "patience": 0,
-        "verbose": False,
-        "pretrained": False,
-        "epochs": settings.epochs,
-        "warmup_epochs": settings.warmup_epochs,
-        "warmup_bias_lr": 0.0,
-        "batch": settings.batch,
-        "nbs": settings.batch,
-        "optimizer": settings.optimizer,
-        "lr0": settings.fine_lr0 if fine else settings.lr0,
-        "lrf": settings.lrf,
-        "cos_lr": settings.cosine,
-        "momentum": settings.momentum,
-        "weight_decay": settings.weight_decay,
-        "box": settings.box,
-        "cls": settings.cls,
-        "dfl": settings.dfl,
-        "cls_pw": settings.class_power,
-        "hsv_h": 0.0,
-        "hsv_s": 0.0,
-        "hsv_v": settings.brightness,
-        "degrees": settings.degrees,
-        "shear": settings.shear,
-        "translate": settings.translate,
-        "scale": settings.scale,
-        "fliplr": settings.fliplr,
-        "flipud": settings.flipud,
-        "bgr": settings.zflip,
-        "mosaic": settings.mosaic,
-        "close_mosaic": settings.close_mosaic,
-        "mixup": settings.mixup,
-        "copy_paste": settings.copy_paste,
-    }

@@ -69,7 +69,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     if arguments.out is None:
         require_space(LATEST.parent, 0, "a copy of the submission")
     require_space(folder, TABLE * len(names) * len(members), f"predictions in {len(names)} tomograms")
-    devices = find_devices(arguments.device)
+    devices = find_devices(arguments.device, say=say)
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
     if arguments.final != FOLDS:

@@ -59,8 +59,8 @@ def test_the_unet_presets_start_from_them_without_a_word(preset):
         )
 
 
-@pytest.mark.parametrize("preset", ["demo", "short"])
-def test_the_small_yolo_presets_start_from_them_without_a_word(preset):
+@pytest.mark.parametrize("preset", ["demo", "short", "full"])
+def test_the_yolo_presets_start_from_them_without_a_word(preset):
     assert find_weights(get_member("yolo").presets[preset]) == SHIPPED / "yolo" / "weights.safetensors"
 
 

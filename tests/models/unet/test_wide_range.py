@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from compute.precision import finite
 from models.initial import SHIPPED
 from models.unet.network import build_network
 from models.unet.prediction import UNetPredictor
 from models.unet.settings import UNetSettings
 from models.unet.training import UNetLearner
-from models.unet.wide_range import finite, widen
+from models.unet.wide_range import widen
 from models.weights import fill, load_weights, parse_card
 from tomograms.errors import InputError
 from tomograms.particles import Particle

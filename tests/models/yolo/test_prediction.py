@@ -1,3 +1,4 @@
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.yolo.network import build_network, exact
+from models.yolo.network import all_finite, build_network, exact
 from models.yolo.prediction import YoloPredictor, complete, suppress, turn, undo
 from models.yolo.settings import YoloSettings
 from models.yolo.slices import canvas
@@ -174,8 +175,6 @@ def network():
 
 
 def predictor(network, **options):
-    from copy import deepcopy
-
     chosen = replace(YoloSettings(), confidence=0.4, precision="fp32", **options)
     return YoloPredictor(deepcopy(network), np.array([1, 2], np.int16), chosen, torch.device("cpu"))
 
@@ -185,8 +184,6 @@ def tomogram(shape=(5, 40, 60)):
 
 
 def test_decoded_boxes_are_ultralytics_own(network):
-    from copy import deepcopy
-
     pixels = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         theirs = deepcopy(network).eval().fuse(verbose=False)(pixels)[0]
@@ -235,3 +232,19 @@ def test_memory_that_is_too_short_for_a_batch_is_enough_for_half_of_it(network, 
     seen.clear()
     small.predict(tomogram((16, 40, 60)))
     assert max(seen) <= 2  # no batch is tried again that was too large
+
+
+def test_what_overflows_in_fp16_is_computed_again_in_fp32(network):
+    loud = deepcopy(network)
+    with torch.no_grad():  # the second convolution overflows, the third brings its output back
+        loud.model[1].conv.weight *= 1e3
+        loud.model[1].bn.running_var.fill_(1.0)
+        loud.model[1].bn.weight *= 1e4
+        loud.model[2].cv1.conv.weight /= 1e6
+    pixels = torch.rand(1, 3, 64, 64)
+    exactly, half = predictor(loud), predictor(loud)
+    half.dtype = torch.float16
+    with torch.inference_mode():
+        with torch.autocast("cpu", dtype=torch.float16):
+            assert not all_finite(half.network(pixels))
+        np.testing.assert_array_equal(half._predict(pixels), exactly._predict(pixels))

@@ -1,3 +1,5 @@
+import copy
+import math
 import os
 import subprocess
 import sys
@@ -8,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.initial import SHIPPED
 from models.member import Training, Validation
 from models.registry import get_member
+from models.settings import resolve_settings
 from models.yolo.dataset import write_dataset
 from models.yolo.member import YoloMember
 from models.yolo.network import find_weights, load_pretrained
-from models.yolo.settings import PRESETS, YoloSettings, check_settings
+from models.yolo.settings import DEMO, FULL, SHORT, YoloSettings, check_settings, presets
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -27,7 +31,7 @@ PICKS = pd.DataFrame(
     ],
     columns=["experiment", "particle_type", "x", "y", "z"],
 )
-TINY = replace(PRESETS["demo"], init="scratch", epochs=1, warmup_epochs=0.0, step=4, batch=2)
+TINY = replace(DEMO, init="scratch", epochs=1, warmup_epochs=0.0, step=4, batch=2)
 
 
 def tomogram(name="TS_1"):
@@ -54,7 +58,8 @@ def training(tmp_path):
         from ultralytics.cfg import get_cfg
         from ultralytics.data.utils import check_det_dataset
 
-        from models.yolo.training import SliceDataset, arguments
+        from models.yolo.arguments import arguments
+        from models.yolo.training import SliceDataset
 
         data, side = write_dataset(tmp_path, asked(tmp_path, settings))
         hyper = get_cfg(
@@ -149,7 +154,10 @@ def test_training_touches_neither_network_nor_home(tmp_path):
     script = f"""
 import socket, sys, warnings
 warnings.simplefilter("error")
-def refuse(*arguments, **options): raise AssertionError("a connection was tried")
+asked = []
+def refuse(*arguments, **options):
+    asked.append(arguments)  # what is raised here may be caught
+    raise OSError("a connection was tried")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse
 sys.path.insert(0, {str(Path(__file__).parents[3])!r})
 from pathlib import Path
@@ -157,6 +165,7 @@ from tests.models.yolo.test_yolo import fit, tomogram
 from models.yolo.member import YoloMember
 fit(Path("job"))
 YoloMember().load(Path("job"), "cpu").predict(tomogram())
+assert not asked, asked
 """
     home, folder = tmp_path / "home", tmp_path / "work"
     home.mkdir()
@@ -244,18 +253,76 @@ def test_impossible_settings_are_refused_by_name(name, value):
         check_settings(replace(YoloSettings(), **{name: value}))
 
 
-def test_the_full_preset_is_the_published_recipe():
-    full = PRESETS["full"]
-    check_settings(full)
-    assert (full.epochs, full.warmup_epochs, full.batch, full.optimizer, full.lr0) == (100, 10.0, 32, "AdamW", 0.0003)
-    assert (full.degrees, full.shear, full.fliplr, full.flipud) == (45.0, 5.0, 0.5, 0.5)
-    assert full.mixup > 0
-    assert full.copy_paste > 0
+def test_the_full_preset_is_the_published_recipe_with_a_rate_and_an_average_that_fit_its_steps():
+    check_settings(FULL)
+    assert (FULL.epochs, FULL.warmup_epochs, FULL.batch, FULL.optimizer) == (100, 10.0, 32, "AdamW")
+    assert (FULL.degrees, FULL.shear, FULL.fliplr, FULL.flipud) == (45.0, 5.0, 0.5, 0.5)
+    assert FULL.mixup > 0
+    assert FULL.copy_paste > 0
+    assert FULL.lr0 == SHORT.lr0 and FULL.fine_lr0 == SHORT.fine_lr0
+    steps = FULL.epochs * math.ceil(6 * 184 / FULL.batch)
+    decay = FULL.ema_decay * (1 - math.exp(-steps / FULL.ema_steps))  # Ultralytics'
+    assert 0.05 * steps < 1 / (1 - decay) < 0.15 * steps
+
+
+def test_full_trains_the_shipped_network_unless_weights_of_ultralytics_lie_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    full = resolve_settings("yolo", "full", [])
+    assert full == FULL and full.network == SHORT.network
+    assert find_weights(full) == SHIPPED / "yolo" / "weights.safetensors"
+    for name in ("yolo11m.pt", "yolo11l.pt", "yolo26x.pt"):
+        Path(name).touch()
+    assert resolve_settings("yolo", "full", []) == replace(FULL, network="yolo11l")
+    assert find_weights(resolve_settings("yolo", "full", [])) == Path("yolo11l.pt")
+    assert resolve_settings("yolo", "full", ["yolo.network=yolo11s"]).network == "yolo11s"
+    assert presets()["short"] == SHORT and presets()["demo"] == DEMO
+
+
+@pytest.mark.parametrize(
+    ("workers", "device", "free", "expected"),
+    [
+        (8, "cpu", 1 << 40, 0),
+        (8, "cuda:0", 64 << 20, 0),  # a container's: not even one batch of 32 images of 640 x 640, twice
+        (8, "cuda:0", 1 << 30, 6),
+        (8, "cuda:0", 1 << 40, 8),
+        (0, "cuda:0", 1 << 40, 0),
+    ],
+)
+def test_processes_that_prepare_batches(monkeypatch, workers, device, free, expected):
+    from models.yolo import arguments
+
+    monkeypatch.setattr(arguments, "shared_memory", lambda: free)
+    monkeypatch.setattr(arguments, "usable_cores", lambda: 16)
+    settings = replace(FULL, workers=workers)
+    assert arguments.loader_processes(settings, device=device, side=640) == expected
+    monkeypatch.setattr(arguments, "usable_cores", lambda: 4)
+    assert arguments.loader_processes(settings, device=device, side=640) == min(expected, 3)
+
+
+def test_an_overflow_in_fp16_is_computed_again_and_spoils_no_statistics():
+    import torch
+
+    from models.yolo.network import SliceModel, all_finite, build_network
+
+    torch.manual_seed(0)
+    model = build_network("yolo11n", 2, kind=SliceModel).train()
+    model.dtype = torch.float16
+    pixels = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        model.model[1].conv.weight *= 1e6
+        with torch.autocast("cpu", dtype=torch.float16):
+            assert not all_finite(copy.deepcopy(model)(pixels))
+        expected = copy.deepcopy(model)
+        expected(pixels)
+        assert all_finite(model._finite(pixels))
+    for (name, own), other in zip(model.named_buffers(), expected.buffers(), strict=True):
+        assert torch.isfinite(own).all(), name
+        torch.testing.assert_close(own, other)
 
 
 def test_every_augmentation_of_the_full_recipe_runs(tmp_path):
     small = {"network": "yolo11n", "init": "scratch", "epochs": 2, "warmup_epochs": 1.0, "batch": 2, "step": 8}
-    fit(tmp_path, replace(PRESETS["full"], **small, close_mosaic=1))
+    fit(tmp_path, replace(FULL, **small, close_mosaic=1))
     assert len(pd.read_csv(tmp_path / "history.csv")) == 2
 
 
