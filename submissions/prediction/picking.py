@@ -2,14 +2,16 @@
 
 import argparse
 import math
+import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from compute.devices import find_devices
 from compute.lock import held
 from evaluation.run_directory import RunDirectory
+from models.initial import SHIPPED as FOLDER
 from submissions.export.formats import Exports
 from submissions.export.submission import read_submission
 from submissions.inputs import resampled
@@ -22,8 +24,10 @@ from submissions.prediction.shipped import shipped_run
 from submissions.prediction.store import Store
 from submissions.prediction.submit import SOME_FAILED, check_masks, say
 from submissions.report.layers import judge
+from submissions.report.material import gather_material
 from submissions.report.panels import write_panels
 from submissions.report.presence import LEVEL
+from submissions.report.writing import write_report
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import InputError
 from tomograms.masks import NONE
@@ -122,7 +126,8 @@ def _pick(
     for size, few in resampled(dataset, names).items():
         say(f"voxel size {size:g} Å is brought to that of the weights, {run.record.voxel_size:g} Å: {some_of(few)}")
     devices = find_devices(arguments.device)
-    inference = Inference(run, dataset, Store(folder / "candidates"), members, devices[0], SHIPPED)
+    store = Store(folder / "candidates")
+    inference = Inference(run, dataset, store, members, devices[0], SHIPPED)
     budget = Budget(None, ladder(members), len(names), len(devices), time.monotonic)
     path = folder / "submission.csv"
     collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=(), say=say)
@@ -137,7 +142,23 @@ def _pick(
     say(f"found, {how}: {told}")
     say(f"written: {path}; {'; '.join(exports.write(folder, table, extents))}")
     draw(folder / "pictures", dataset, run, collected, count=arguments.pictures, how=how)
+    store.write_failures(asdict(failure) for failure in collected.failures)
+    material = gather_material(fusion, store=store, names=names, dataset=dataset, command=again(arguments))
+    say(f"to look at: {write_report(material, folder)}")
     return SOME_FAILED if collected.failures else 0
+
+
+def again(arguments: argparse.Namespace) -> str:
+    """Return the command that picks the same tomograms again, without what decides which candidates are reported."""
+    words = ["python", "-m", "submissions.pick", str(arguments.data), "--out", str(arguments.out)]
+    words += [] if arguments.weights == FOLDER else ["--weights", str(arguments.weights)]
+    for name in ("mask", "voxel_spacing"):
+        value = getattr(arguments, name)
+        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    words += [] if arguments.tomo_type == "denoised" else ["--tomo-type", arguments.tomo_type]
+    for name in ("tomograms", "species"):
+        words += [f"--{name}", *getattr(arguments, name)] if getattr(arguments, name) else []
+    return shlex.join(words)
 
 
 def calibrated(run: RunDirectory) -> str:

@@ -138,7 +138,8 @@ def write_page(
         options += [] if value is None else [name, str(value)]
     options += ["--tomograms", *names] if arguments.tomograms else []
     try:
-        material = gather_material(fusion, store=store, names=names, dataset=dataset, options=options)
+        command = fusion.run.command("submissions.make", *options, "--to", "star", "csv")
+        material = gather_material(fusion, store=store, names=names, dataset=dataset, command=command)
         say(f"to look at: {write_report(material, folder)}")
     except InputError as error:
         say(f"no report: {error}")

@@ -87,8 +87,8 @@ class Material:
         What did not work.
     dataset
         Where the tomograms lie; ``None`` where they are not at hand.
-    options
-        Words that `submissions.make` needs to predict the new tomograms again.
+    command
+        What predicts the new tomograms again, exports them, and takes thresholds as `submissions.make` does.
     """
 
     run: RunDirectory
@@ -102,7 +102,7 @@ class Material:
     stored: Mapping[str, Mapping[str, Stored]]
     failures: tuple[Failure, ...]
     dataset: Dataset | None
-    options: tuple[str, ...]
+    command: str
 
     @property
     def particles(self) -> tuple[Particle, ...]:
@@ -126,7 +126,7 @@ def gather_material(
     store: Store,
     names: Sequence[str],
     dataset: Dataset | None,
-    options: Sequence[str] = (),
+    command: str,
 ) -> Material:
     """Return what a report on a run is made of.
 
@@ -140,8 +140,8 @@ def gather_material(
         The new tomograms.
     dataset
         Where tomograms and picks lie, if that is known.
-    options
-        Words that `submissions.make` needs to predict them again.
+    command
+        See `Material`.
 
     Raises
     ------
@@ -162,9 +162,7 @@ def gather_material(
     stored = {name: {m: found for m in used if (found := store.latest(name, m)) is not None} for name in names}
     new = new_layer(fusion, stored, dataset)
     failures = tuple(Failure(**one) for one in store.failures() if one["experiment"] in names)
-    return Material(
-        run, fusion, record, cv, held_out, candidates, members, new, stored, failures, dataset, tuple(options)
-    )
+    return Material(run, fusion, record, cv, held_out, candidates, members, new, stored, failures, dataset, command)
 
 
 def held_out_layer(layers: Layers) -> Layer:

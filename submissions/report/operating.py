@@ -32,7 +32,8 @@ def operating(material: Material) -> dict[str, Any] | None:
     thresholds = grid()
     return {
         "basis": BASIS if material.held_out is not None else None,
-        "command": material.run.command("submissions.make", *material.options, "--to", "star", "csv"),
+        "command": material.command,
+        "given": {name: value for name, value in material.fusion.thresholds.items() if np.isfinite(value)},
         "threshold": thresholds.tolist(),
         "species": {particle.name: _species(material, particle, thresholds) for particle in material.particles},
     }

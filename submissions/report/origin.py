@@ -11,7 +11,7 @@ from models.settings import PRESETS
 from submissions.export.provenance import ensemble_version
 
 
-def origin(run: RunDirectory, ensemble: Mapping[str, Any]) -> dict[str, Any]:
+def origin(run: RunDirectory, ensemble: Mapping[str, Any], last: str) -> dict[str, Any]:
     """Return what made a run and its ensemble.
 
     Parameters
@@ -20,6 +20,8 @@ def origin(run: RunDirectory, ensemble: Mapping[str, Any]) -> dict[str, Any]:
         The run.
     ensemble
         The content of ``ensemble.json``.
+    last
+        The command that predicted new tomograms; of shipped weights it is the only one.
     """
     record = run.record
     return {
@@ -34,12 +36,12 @@ def origin(run: RunDirectory, ensemble: Mapping[str, Any]) -> dict[str, Any]:
         "files": dict(ensemble.get("files", {})),
         "versions": dict(ensemble.get("versions", record.versions)),
         "commit": ensemble.get("commit", record.commit),
-        "commands": commands(run, ensemble),
+        "commands": [*(commands(run, ensemble) if ensemble.get("folds") else ()), last],
     }
 
 
 def commands(run: RunDirectory, ensemble: Mapping[str, Any]) -> list[str]:
-    """Return the commands that make such a run, as far as its records tell; of added members only the name is known."""
+    """Return the commands that make and build such a run, as its records tell; of added members they know the name."""
     record, data = run.record, run.record.data
     chosen = {
         "--data": data.root,
@@ -63,8 +65,4 @@ def commands(run: RunDirectory, ensemble: Mapping[str, Any]) -> list[str]:
     build = [] if tuning.get("trials", DEFAULT_TRIALS) == DEFAULT_TRIALS else ["--trials", str(tuning["trials"])]
     build += [] if tuning.get("seed", DEFAULT_SEED) == DEFAULT_SEED else ["--seed", str(tuning["seed"])]
     build += [word for name in ensemble.get("added", ()) for word in ("--add", f"{name}=FILE.csv")]
-    return [
-        run.command("evaluation.cv", *cv),
-        run.command("ensemble.build", *build),
-        run.command("submissions.make"),
-    ]
+    return [run.command("evaluation.cv", *cv), run.command("ensemble.build", *build)]

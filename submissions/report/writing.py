@@ -39,7 +39,8 @@ def report(arguments: argparse.Namespace) -> None:
     names = sorted({*store.experiments(), *(one["experiment"] for one in store.failures())})
     given = {"--data": arguments.data, "--mask": arguments.mask}
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    material = gather_material(load_fusion(run, names), store=store, names=names, dataset=dataset, options=options)
+    command = run.command("submissions.make", *options, "--to", "star", "csv")
+    material = gather_material(load_fusion(run, names), store=store, names=names, dataset=dataset, command=command)
     console().print(str(write_report(material, arguments.out or run.path)), soft_wrap=True)
 
 
@@ -70,7 +71,7 @@ def facts_of(material: Material) -> dict[str, Any]:
         "members": list(material.fusion.ensemble.members),
         "cross_validation": _single_members(material),
         "thresholds": dict(material.fusion.thresholds),
-        "origin": origin(material.run, material.record),
+        "origin": origin(material.run, material.record, material.command),
         "verdict": verdict(material),
         "species": species_rows(material),
         "operating": operating(material),

@@ -105,11 +105,12 @@ def predicted_template(template, tmp_path_factory):
 def copy_project(template, root, monkeypatch, *, reports=False):
     """Return a copy of a project in the folder ``root``, which becomes the working directory.
 
-    Submissions are made without their report, which takes seconds, unless ``reports``.
+    Submissions and picks are made without their report, which takes seconds, unless ``reports``.
     """
     monkeypatch.setattr(registry, "MEMBERS", FAKE_MEMBERS)
     if not reports:
         monkeypatch.setattr("submissions.prediction.submit.write_page", lambda *arguments: None)
+        monkeypatch.setattr("submissions.prediction.picking.write_report", lambda material, folder: folder)
     monkeypatch.chdir(root)
     shutil.copytree(template, root, dirs_exist_ok=True)
     record = read_json(root / RUN / "run.json")

@@ -29,12 +29,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // Operating points: a slider a species chooses a threshold; counts and the command follow.
 const data = document.getElementById("operating-data");
 if (data) {
-  const { threshold, species, command } = JSON.parse(data.textContent);
+  const { threshold, species, command, given } = JSON.parse(data.textContent);
   const chosen = new Map();
   const figure = (x) => (x === null || x === undefined ? "–" : x.toFixed(3));
   const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\"'\"'") + "'");
   const show = () => {
-    const words = [...chosen].map(([name, k]) => quoted(`${name}=${threshold[k]}`));
+    const all = { ...given, ...Object.fromEntries([...chosen].map(([name, k]) => [name, threshold[k]])) };
+    const words = Object.entries(all).map(([name, value]) => quoted(`${name}=${value}`));
     document.getElementById("command").textContent = words.length ? `${command} --threshold ${words.join(" ")}` : command;
   };
   const cards = [...document.querySelectorAll(".point")];

@@ -1,5 +1,6 @@
 """Picks without training, from weights that were calibrated here: fake members in the shipped ones' place."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from submissions.calibrate import main as calibrate
 from submissions.pick import main as pick
+from submissions.pick import parser as pick_parser
 from submissions.prediction import calibrating
 from submissions.prediction.shipped import Weights, shipped_run
 from tests.submissions.conftest import TEST, TRAIN, copy_project
@@ -133,6 +135,25 @@ def config(project, *names):
     other = {"config_type": "filesystem", "name": "p", "version": "1.0.0", "pickable_objects": objects}
     write_json(path, {**other, **roots, "overlay_root": f"local://{project.root}/overlay"})
     return path
+
+
+def test_the_report_shows_what_was_picked(calibrated, tmp_path, monkeypatch):
+    project = copy_project(calibrated, tmp_path, monkeypatch, reports=True)
+    assert run_pick(project, "--species", "ribosome", "thyroglobulin", "--threshold", "ribosome=0.2") == 0
+    told = read_json(project.root / "picks/report.json")
+    submission = pd.read_csv(project.root / "picks/submission.csv")
+    picks = submission["particle_type"].value_counts()
+    for row in told["species"]:
+        assert row["new"]["picks"] == picks.get(row["name"], 0)
+    assert {row["name"]: row["picks"] for row in told["tomograms"]} == submission["experiment"].value_counts().to_dict()
+    assert told["agreement"] is None and "nested" not in told["verdict"] and told["simulated"]
+    assert told["operating"]["given"] == {"ribosome": 0.2, "thyroglobulin": 0.5}
+    (command,) = told["origin"]["commands"]
+    words = shlex.split(command.replace("python -m submissions.pick", ""))
+    again = pick_parser().parse_args([*words, "--threshold", "ribosome=0.2"])
+    assert (str(again.data), again.species) == (str(project.data), ["ribosome", "thyroglobulin"])
+    page = (project.root / "picks/report.html").read_text(encoding="utf-8")
+    assert "--threshold ribosome=0.2 thyroglobulin=0.5</pre>" in page and page.count("data:image/jpeg") > 8
 
 
 def test_a_copick_project_gets_picks_of_the_species_that_it_shares_with_the_weights(project, capsys):

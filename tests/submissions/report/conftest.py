@@ -48,4 +48,5 @@ def material(reported_template):
         run = open_run(reported_template / RUN)
         store = Store(run.path / "test")
         dataset = open_dataset(reported_template / "data")
-        return gather_material(load_fusion(run, TEST), store=store, names=TEST, dataset=dataset)
+        fusion = load_fusion(run, TEST)
+        return gather_material(fusion, store=store, names=TEST, dataset=dataset, command="python -m x")
