@@ -27,11 +27,11 @@ def held(folder: Path) -> Iterator[None]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
-    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    me = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time(), "job": _job()}
     while not _take(path, json.dumps(me)):
         holder = _holder(path)
         if holder is not None and not _gone(*holder):
-            host, pid, _ = holder
+            host, pid = holder[:2]
             raise InputError(
                 f"{folder}: expected to work here alone, but process {pid} on {host} does; wait for it, or delete "
                 f"{path} if it is gone"
@@ -41,6 +41,18 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def forget(folder: Path) -> None:
+    """Delete the lock of a process on another machine of which is known that it has ended."""
+    holder = _holder(folder / NAME)
+    if holder is not None and holder[0] != socket.gethostname():
+        (folder / NAME).unlink(missing_ok=True)
+
+
+def _job() -> str:
+    """Return the number of the batch job that this process belongs to; empty if there is none."""
+    return os.environ.get("SLURM_JOB_ID", "")
 
 
 def _take(path: Path, content: str) -> bool:
@@ -62,19 +74,22 @@ def _take(path: Path, content: str) -> bool:
     return True
 
 
-def _holder(path: Path) -> tuple[str, int, float] | None:
-    """Return host, process and its start; ``None`` where the file is gone or damaged."""
+def _holder(path: Path) -> tuple[str, int, float, str] | None:
+    """Return host, process, its start and its batch job; ``None`` where the file is gone or damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return str(record["host"]), int(record["pid"]), float(record["started"])
+        return str(record["host"]), int(record["pid"]), float(record["started"]), str(record.get("job", ""))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _gone(host: str, pid: int, started: float) -> bool:
-    """Return whether a process of this machine has ended; its number may be another's by now."""
+def _gone(host: str, pid: int, started: float, job: str) -> bool:
+    """Return whether a process of this machine has ended; its number may be another's by now.
+
+    On another machine it has if it belonged to the batch job that is this one, and that was queued again.
+    """
     if host != socket.gethostname():
-        return False
+        return job != "" and job == _job()
     try:
         return abs(psutil.Process(pid).create_time() - started) > SLACK
     except psutil.NoSuchProcess:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from statistics import median
 from typing import Any, Generic, TypeVar
 
+from compute.environment import variables
 from compute.worker import GONE, Tell, Worker
 
 Task = TypeVar("Task")
@@ -104,7 +103,7 @@ def work_on(
         yield from _here(tasks, set_up, devices[0], begun, told)
         return
     pool = Pool(tasks, [Worker[Task](device, set_up) for device in devices], begun, told, care, faulty)
-    with _environment(**({} if threads is None else {"OMP_NUM_THREADS": str(threads)})):
+    with variables(**({} if threads is None else {"OMP_NUM_THREADS": str(threads)})):
         try:
             yield from pool.results()
         finally:
@@ -241,18 +240,3 @@ class Pool(Generic[Task]):
         if not self._seconds:
             return self.care.unknown
         return max(self.care.shortest, self.care.silence * median(self._seconds))
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables for child processes."""
-    old = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in old.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

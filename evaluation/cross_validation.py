@@ -7,13 +7,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from compute.cluster_options import parse_cluster
 from compute.cores import usable_cores
 from compute.devices import find_devices
 from compute.lock import held
+from evaluation.cluster_trainings import train_on_cluster
 from evaluation.folds import Fold, load_folds
 from evaluation.forecast import Forecast
 from evaluation.inspection import look_at, say_doubts, say_masks
-from evaluation.jobs import Job
+from evaluation.jobs import Job, jobs_of
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, LARGEST_SEED
 from evaluation.run_directory import RunDirectory, create_run, open_run
 from evaluation.run_record import RunRecord, changed_versions, refuse_change
@@ -22,11 +24,11 @@ from evaluation.tomogram_types import open_types
 from evaluation.trainings import CPU_PROCESSES, require_room, train_all
 from models.initial import PRETRAINED, SCRATCH
 from models.registry import get_member
-from models.settings import check_owners, from_record, resolve_settings, to_record
+from models.settings import check_owners, resolve_settings, to_record
 from models.weights import check_weights
 from tomograms.console import Progress, Task, console
 from tomograms.dataset import Dataset, open_dataset
-from tomograms.errors import InputError
+from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
 from tomograms.picks import NEAR, join_truth
 from tomograms.versions import commit, versions
@@ -34,10 +36,14 @@ from tomograms.versions import commit, versions
 
 def cross_validate(arguments: argparse.Namespace) -> int:
     """Do what `evaluation.cv` was asked for."""
+    cluster = parse_cluster(arguments)
     run, dataset = prepare(arguments)
     with held(run.path):
         jobs = jobs_of(run)
-        train_open(jobs, run, dataset, arguments.device)
+        if cluster is None:
+            train_open(jobs, run, dataset, arguments.device)
+        elif not train_on_cluster(jobs, run, cluster, arguments.device):
+            return SOME_FAILED
         summarise(run, jobs, simulated=dataset.simulated)
     return 0
 
@@ -170,16 +176,6 @@ def check_start(run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> No
         devices = find_devices(asked, cpu_processes=min(CPU_PROCESSES, usable_cores()))
         types = run.record.extra_tomogram_types
         require_room(left, dataset, types, folder=run.path, at_a_time=len(devices))
-
-
-def jobs_of(run: RunDirectory) -> list[Job]:
-    """Return the run's jobs: member by member, so that a first member is complete early, then fold by fold."""
-    return [
-        Job(fold, member, from_record(member, settings), seed, run.particles, run.job(fold, member, seed))
-        for member, settings in run.record.members.items()
-        for seed in run.seeds
-        for fold in run.folds
-    ]
 
 
 def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from compute.cluster_options import add_cluster
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_choice, add_mask, add_run
 from models.settings import PRESETS
 from tomograms.errors import run_command
@@ -16,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
         prog=program("evaluation.cv"),
         description="Cross-validate: train each member on each fold, predict the held-out tomogram, report the nested "
         "score. A run that was cut off goes on where it stood.",
+        epilog="Exit code 3, with --on: a job did not finish; what was finished is kept.",
     )
     options.add_argument(
         "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files (default: the simulated phantom)"
@@ -66,8 +68,9 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         default=["auto"],
         help="auto, cpu or cuda[:N]; each that is named trains one fold at a time (default: auto: every GPU, or the "
-        "CPU twice, with half of its threads each)",
+        "CPU twice, with half of its threads each); with --on that of every job",
     )
+    add_cluster(options, "each training")
     return options
 
 

@@ -10,9 +10,11 @@ import pandas as pd
 
 from compute.peak_memory import peak_memory
 from evaluation.folds import Fold
+from evaluation.run_directory import RunDirectory
 from evaluation.tomogram_types import TypedData
 from models.member import Advance, Training, Validation
 from models.registry import get_member
+from models.settings import from_record
 from postproc.candidates import concatenate, write_candidates
 from postproc.convert import to_candidates, within_mask
 from tomograms.files import read_json, write_json
@@ -110,3 +112,13 @@ def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None
     write_json(job.directory / "seconds.json", seconds | spent)
     write_json(job.directory / "memory.json", peak_memory())
     write_candidates(job.directory / "candidates.parquet", concatenate(tables))
+
+
+def jobs_of(run: RunDirectory) -> list[Job]:
+    """Return the run's jobs: member by member, so that a first member is complete early, then fold by fold."""
+    return [
+        Job(fold, member, from_record(member, settings), seed, run.particles, run.job(fold, member, seed))
+        for member, settings in run.record.members.items()
+        for seed in run.seeds
+        for fold in run.folds
+    ]

@@ -8,12 +8,15 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from compute.cluster import show_status
+from compute.job_records import find_jobs
 from evaluation.counts import METRIC
 from evaluation.report import empty_table
 from evaluation.run_average import averaged, best_member, wins
 from evaluation.run_comparison import Entry, difference, entries, shared
 from evaluation.run_directory import RunDirectory, choose_run, find_runs, modified
-from tomograms.console import console
+from tomograms.console import console, duration
+from tomograms.errors import InputError
 
 
 def show_runs(runs: Path, names: Sequence[str]) -> None:
@@ -49,6 +52,19 @@ def show_average(runs: Path, names: Sequence[str]) -> None:
         "over seeds of each draw; it undercovers where runs are few. Best member: the highest mean, which favours it.",
         style="dim",
     )
+
+
+def show_jobs(runs: Path, names: Sequence[str]) -> None:
+    """Print the jobs of one run: state, time, machine and failure of each."""
+    jobs = (runs / names[0]).resolve() / "jobs"
+    found = [show_status(jobs, key) for key in find_jobs(jobs)]
+    if not found:
+        raise InputError(f"{jobs}: expected jobs, which --on makes, but found none")
+    table = empty_table(f"Jobs of {names[0]}", "job", ("state", "time", "number", "node", "failure"))
+    for one in found:
+        spent = "-" if one.seconds is None else duration(one.seconds)
+        table.add_row(one.key, one.state, spent, one.number, one.node or "-", one.reason or "-")
+    console().print(table)
 
 
 def run_table(found: Sequence[RunDirectory]) -> Table:

@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="mean and spread over the named runs, and the paired difference of everything to the best member",
     )
+    options.add_argument("--jobs", action="store_true", help="of one run: state, time, machine and failure of each job")
     add_runs(options)
     return options
 
@@ -32,11 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = arguments.names
     if arguments.average and (len(names) < 2 or len(set(names)) < len(names)):
         raise InputError(f"--average: expected two or more different runs, but got {' '.join(names) or 'none'}")
-    if not arguments.average and len(names) not in (0, 2):
+    if arguments.jobs and (arguments.average or len(names) != 1):
+        raise InputError(f"--jobs: expected one run, but got {' '.join(names) or 'none'}")
+    if not arguments.average and not arguments.jobs and len(names) not in (0, 2):
         raise InputError(f"expected no run, to list all, or two, to compare them, but got {' '.join(names)}")
-    from evaluation.run_tables import show_average, show_difference, show_runs  # after parsing, so that --help is fast
+    from evaluation import run_tables as tables  # after parsing, so that --help is fast
 
-    show = show_average if arguments.average else show_difference if names else show_runs
+    show = tables.show_average if arguments.average else tables.show_difference if names else tables.show_runs
+    show = tables.show_jobs if arguments.jobs else show
     show(arguments.runs, names)
     return 0
 

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from compute.cluster_options import add_cluster
 from tomograms.errors import run_command
 from tomograms.program import program
 
@@ -37,15 +38,16 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--device", default="auto", help="auto, cpu or cuda[:N] (default: auto)")
     options.add_argument("--out", type=Path, default=Path("pretrained"), help="folder to write (default: pretrained)")
+    add_cluster(options, "each member")
     return options
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     options = parser().parse_args(argv)
     from models.training.pretrain_members import pretrain_members  # after parsing, so that --help is fast
 
-    pretrain_members(options)
+    return pretrain_members(options)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from compute.cluster_options import add_cluster
 from evaluation.options import add_mask, add_run
 from tomograms.errors import run_command
 from tomograms.program import program
@@ -67,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         default=["auto"],
         help="cpu or cuda:N; of several each gets a process (default: auto, every GPU, or else the CPU)",
     )
+    add_cluster(options, "each of --jobs shards of the tomograms")
     return options
 
 

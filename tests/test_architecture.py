@@ -32,6 +32,7 @@ COMMANDS = (
 HEAVY = ("torch", "monai", "ultralytics", "optuna", "sklearn", "matplotlib", "copick")
 LONGEST = 280
 INSIDE = {
+    "compute/cluster.py": "submitit",  # an extra that only --on needs
     "compute/devices.py": "torch",  # imported without it
     "compute/precision.py": "torch",
     "models/unet/member.py": "models.unet.training",  # prediction does without what only training needs

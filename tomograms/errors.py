@@ -17,6 +17,10 @@ CLOSED = 141
 """Exit code where whoever read the output is gone, as a shell has it."""
 
 
+SOME_FAILED = 3
+"""Exit code when a part of the work failed and the rest is there."""
+
+
 class InputError(ValueError):
     """A user's mistake or a damaged file.
 

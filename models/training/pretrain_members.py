@@ -1,7 +1,7 @@
 """Pre-training of members, on tomograms simulated as they are needed or on a given simulated data set."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from compute.cluster import run_jobs
+from compute.cluster_options import Cluster, parse_cluster
 from compute.devices import resolve_device
 from models.initial import find_initial
 from models.registry import MEMBERS, get_member
@@ -18,7 +20,7 @@ from models.settings import check_owners, resolve_settings, to_record
 from models.training.pretraining import Example, Plan, Source, pretrain
 from tomograms.console import Progress, console
 from tomograms.dataset import open_dataset
-from tomograms.errors import InputError
+from tomograms.errors import SOME_FAILED, InputError
 from tomograms.files import read_json, sha256, write_json
 from tomograms.particles import CZII, Particle
 from tomograms.phantom import PHANTOM_SEED
@@ -36,8 +38,8 @@ VALIDATION_RUNS = 2
 STEPS = 20_000
 
 
-def pretrain_members(options: argparse.Namespace) -> None:
-    """Pre-train every member that `models.pretrain` was asked for, one after the other.
+def pretrain_members(options: argparse.Namespace) -> int:
+    """Pre-train every member that `models.pretrain` was asked for; return the exit code.
 
     Raises
     ------
@@ -58,8 +60,34 @@ def pretrain_members(options: argparse.Namespace) -> None:
     if options.others is not None and options.maps is None:
         raise InputError("--others: expected together with --maps, the densities of the species themselves")
     check_owners(members, options.overrides)
+    cluster = parse_cluster(options)
+    if cluster is not None:
+        return _on_cluster(cluster, members, options)
     for member in members:
         _pretrain(member, options)
+    return 0
+
+
+def _on_cluster(cluster: Cluster, members: Sequence[str], options: argparse.Namespace) -> int:
+    """Have each member pre-trained by a job of its own."""
+    left = run_jobs(
+        cluster,
+        partial(pretrain_one, options=options, registry=dict(MEMBERS)),
+        options.out,
+        members,
+        finished=lambda member: (options.out / member / "weights.safetensors").exists(),
+        told=lambda status: console().print(f"{status.key}: {status.state}", soft_wrap=True),
+        name="cryoet-pretrain",
+    )
+    for status in left:
+        console().print(f"not finished: {status}; the same command goes on with it", soft_wrap=True)
+    return SOME_FAILED if left else 0
+
+
+def pretrain_one(folder: Path, member: str, *, options: argparse.Namespace, registry: Mapping[str, str]) -> None:
+    """Pre-train one member into ``folder``; this is what a job does."""
+    MEMBERS.update(registry)
+    _pretrain(member, argparse.Namespace(**{**vars(options), "out": folder}))
 
 
 def _pretrain(member: str, options: argparse.Namespace) -> None:

@@ -1,8 +1,9 @@
 """Tomogram by tomogram: predicted, fused, written, and forgotten, so that five hundred need no more memory than one.
 
-The submission is written anew after each tomogram, as a whole and atomically: it is valid at any moment.
+The submission is written anew once a minute and at the end, as a whole and atomically: it is valid at any moment.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,9 @@ from submissions.prediction.fusion import Fusion
 from submissions.prediction.inference import Failure, Inference, Prediction, in_a_line
 from submissions.prediction.workers import predict_all
 from tomograms.console import Progress
+
+EVERY = 60.0
+"""Seconds between two writings of the submission: it holds all tomograms, and thousands would be written each time."""
 
 
 @dataclass
@@ -52,6 +56,7 @@ def collect(
     path: Path,
     judged: Collection[str],
     say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> Collected:
     """Predict every tomogram and write the submission.
 
@@ -69,6 +74,8 @@ def collect(
         Tomograms whose truth is known: their fused candidates are kept.
     say
         Takes a line for the log.
+    clock
+        Seconds.
 
     Raises
     ------
@@ -78,6 +85,7 @@ def collect(
     collected = Collected()
     if not path.exists():
         write_submission(path, empty_candidates())
+    written = clock()
     with Progress() as progress:
         task = progress.task("test tomograms", total=len(names))
         begun = 0
@@ -97,9 +105,12 @@ def collect(
             for failure in failures:
                 say(f"failed: {failure}")
             collected.failures += failures
-            write_submission(path, collected.table())
+            if clock() - written >= EVERY:
+                write_submission(path, collected.table())
+                written = clock()
             begun += 1
             task.update(begun)
+        write_submission(path, collected.table())
         task.finish()
     return collected
 

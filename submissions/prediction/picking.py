@@ -22,14 +22,14 @@ from submissions.prediction.fusion import load_fusion, members_in_use, parse_thr
 from submissions.prediction.inference import Inference
 from submissions.prediction.shipped import shipped_run
 from submissions.prediction.store import Store
-from submissions.prediction.submit import SOME_FAILED, check_masks, say
+from submissions.prediction.submit import check_masks, say
 from submissions.report.layers import judge
 from submissions.report.material import gather_material
 from submissions.report.panels import write_panels
 from submissions.report.presence import LEVEL
 from submissions.report.writing import write_report
 from tomograms.dataset import Dataset, open_dataset
-from tomograms.errors import InputError
+from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
 from tomograms.tables import some_of
 

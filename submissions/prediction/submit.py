@@ -7,32 +7,32 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from compute.cluster_options import parse_cluster
 from compute.devices import find_devices
 from compute.lock import held
 from ensemble.add import added_path, refuse_outside
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import TABLE, concatenate
 from submissions.export.names import Naming
-from submissions.export.submission import read_submission
+from submissions.export.submission import read_submission, write_submission
 from submissions.inputs import find_run, names_to_predict, open_data, resampled, trained_on
 from submissions.prediction.budget import Budget, ladder, parse_duration
 from submissions.prediction.collect import Collected, collect
 from submissions.prediction.final import FOLDS, MEANING, require_room, train_final, untrained
 from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, parse_thresholds
 from submissions.prediction.inference import Inference
+from submissions.prediction.shards import collect_shards
 from submissions.prediction.store import Store
 from submissions.report.truth import truth_table
 from tomograms.console import Progress, console, duration
 from tomograms.dataset import Dataset
 from tomograms.disk import require_space
-from tomograms.errors import InputError
+from tomograms.errors import SOME_FAILED, InputError
 from tomograms.files import replacing
 from tomograms.picks import join_truth
 
 LATEST = Path("submissions") / "submission.csv"
 """Where the submission that was made last is copied to."""
-SOME_FAILED = 3
-"""Exit code when a tomogram or a member failed and the rest was written."""
 
 
 def submit(arguments: argparse.Namespace) -> int:
@@ -46,6 +46,9 @@ def submit(arguments: argparse.Namespace) -> int:
 
 def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limit: float | None) -> int:
     """Predict, write and score in a folder that nobody else works in."""
+    cluster = parse_cluster(arguments)
+    if cluster is not None and limit is not None:
+        raise InputError("--budget: expected without --on: shards do not know of each other's time")
     dataset = open_data(run, arguments.data, arguments.mask)
     names = names_to_predict(dataset, run, arguments.tomograms)
     check_masks(dataset, run, names)
@@ -81,7 +84,23 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
         say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
     seen = trained_on(run, names)
     judged = [name for name in names if name not in seen and dataset.has_picks(name)]
-    collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
+    if cluster is None:
+        collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
+    else:
+        collected = collect_shards(
+            cluster,
+            inference,
+            fusion,
+            names,
+            only=arguments.tomograms,
+            folder=folder,
+            judged=judged,
+            devices=arguments.device,
+            say=say,
+        )
+        for failure in collected.failures:
+            say(f"failed: {failure}")
+        write_submission(path, collected.table())
     if not collected.picks:
         raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
     extents = dataset.extents(sorted(collected.picks))
