@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from compute.lock import NAME, held
+from compute.lock import NAME, forget, held
 from tomograms.errors import InputError
 
 
@@ -54,3 +54,23 @@ def test_a_holder_on_another_machine_is_believed(tmp_path):
     with pytest.raises(InputError, match=message), held(tmp_path):
         pass
     assert (tmp_path / NAME).exists()
+
+
+def test_a_batch_job_that_was_queued_again_takes_over_its_own_lock(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    write(tmp_path, host="elsewhere", job="13")
+    with pytest.raises(InputError, match="on elsewhere does"), held(tmp_path):
+        pass
+    write(tmp_path, host="elsewhere", job="12")
+    with held(tmp_path):
+        assert json.loads((tmp_path / NAME).read_text())["job"] == "12"
+
+
+def test_only_another_machine_s_lock_is_forgotten(tmp_path):
+    forget(tmp_path)
+    write(tmp_path)
+    forget(tmp_path)
+    assert (tmp_path / NAME).exists()
+    write(tmp_path, host="elsewhere")
+    forget(tmp_path)
+    assert not (tmp_path / NAME).exists()
