@@ -6,6 +6,7 @@ it is seen on dark and light ground. Nothing is written into the slices: names w
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ MARKER = {FALSE_POSITIVE: "x", FOUND: "o", HIT: "o", MISS: "s"}
 """In the order of drawing: what is rarest lies on top."""
 SIZE = {"x": 26, "o": 52, "s": 60}
 """Of a marker, square points."""
+LETTERS = 13
+"""Of a title, that fit into an inch."""
 SLAB = 5
 """Voxels along z that a slice averages."""
 
@@ -91,7 +94,8 @@ def write_panels(
                 axes.set_title(f"{title}: {_counted(table)}", fontsize=9)
             if column == 0:
                 axes.set_ylabel(f"z = {level * tomogram.voxel_size:.0f} Å", fontsize=8)
-    figure.suptitle(f"{tomogram.name}\n{note}; counts are of the whole tomogram, all species", fontsize=9)
+    words = fill(f"{note}; counts are of the whole tomogram, all species", width=round(LETTERS * width * len(marks)))
+    figure.suptitle(f"{tomogram.name}\n{words}", fontsize=9)
     _draw_legend(figure, marks.values(), colours)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
