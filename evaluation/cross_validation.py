@@ -191,6 +191,7 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
         )
     if not left:
         return
+    console().print("how long they take on this machine is told after each member's first steps")
     devices = find_devices(
         asked, cpu_processes=min(CPU_PROCESSES, usable_cores()), say=partial(console().print, soft_wrap=True)
     )

@@ -105,7 +105,9 @@ def commands() -> list[str]:
     found = []
     for page in PAGES:
         blocks = [code for _, code in FENCED.findall(page.read_text(encoding="utf-8"))]
-        lines = [line.partition("#")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+        lines = [
+            re.split(r"#| > ", line)[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()
+        ]
         found += [line for line in lines if line.startswith(("python -m ", "cryoet-picks "))]
         found += re.findall(r"`((?:python -m|cryoet-picks) [^`]+)`", prose(page).replace("\n", " "))
     return sorted(set(found))
