@@ -20,8 +20,9 @@ from compute.lock import held
 from ensemble.ensemble import FILE, Ensemble
 from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
-from evaluation.cross_validation import common_voxel_size, look_at
+from evaluation.cross_validation import common_voxel_size
 from evaluation.folds import group_folds
+from evaluation.inspection import look_at
 from evaluation.run_directory import RunDirectory
 from evaluation.run_record import RunRecord
 from postproc.candidates import concatenate

@@ -881,6 +881,27 @@ def config_has_numbers_as_text(root):
 
 
 @right
+def overlay_lies_over_static(root):
+    static, overlay = root / "data/train/static", root / "data/train/overlay"
+    for place, x in ((static, 130.0), (overlay, 100.0)):
+        path = place / "ExperimentRuns/A/Picks/alice_1_ribosome.json"
+        path.parent.mkdir(exist_ok=True, parents=True)
+        content = json.loads(pick_file(root, run="B").read_text())
+        content["points"][0]["location"]["x"] = x
+        path.write_text(json.dumps(content))
+    pick_file(root).unlink()
+    assert read(config(root))["A"][1]["x"].tolist() == [100.0]
+
+
+@right
+def tomogram_in_overlay_and_static(root):
+    static = root / "data/train/static/ExperimentRuns/A/VoxelSpacing10.000"
+    own = root / "data/train/overlay/ExperimentRuns/A/VoxelSpacing10.000"
+    shutil.copytree(static, own)
+    assert read(config(root))["A"][0].voxel_size == 10.0
+
+
+@right
 def picks_in_a_run_without_tomogram(root):
     folder = root / "data/train/overlay/ExperimentRuns/C/Picks"
     folder.mkdir(parents=True)
