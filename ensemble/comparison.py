@@ -13,7 +13,7 @@ from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
 from evaluation.folds import Fold
 from evaluation.intervals import Interval, difference_interval
-from evaluation.nested import NestedResult, R, nested, nested_fit
+from evaluation.nested import NestedResult, R, nested_fit
 from evaluation.residuals import Residuals, measure_residuals
 from tomograms.particles import Particle
 
@@ -27,7 +27,7 @@ class Comparison:
     Attributes
     ----------
     members
-        Each member alone, with thresholds on its own scores.
+        Each member alone: calibrated and cut as the ensemble is, so that they compare.
     baselines
         Ways of fusing without tuning.
     ensemble
@@ -36,7 +36,7 @@ class Comparison:
         Of each member, on all held-out runs.
     """
 
-    members: Mapping[str, NestedResult]
+    members: Mapping[str, NestedResult[Ensemble]]
     baselines: Mapping[str, NestedResult]
     ensemble: NestedResult[Ensemble]
     residuals: Mapping[str, Residuals]
@@ -86,7 +86,6 @@ def compare(
         Called after each of the ``len(folds) + 1`` tunings.
     """
     members = sorted(candidates["member"].unique())
-    alone = {member: nested(truth, candidates[candidates["member"] == member], particles, folds) for member in members}
     studies: dict[str, Study] = {}
 
     def tuned(truth: pd.DataFrame, candidates: pd.DataFrame) -> Ensemble:
@@ -98,6 +97,10 @@ def compare(
     def evaluate(fit: Callable[[pd.DataFrame, pd.DataFrame], R]) -> NestedResult[R]:
         return nested_fit(fit, truth, candidates, particles=particles, folds=folds)
 
+    alone = {
+        member: evaluate(partial(fit_ensemble, particles=particles, members=[member], tuning=None, competing=False))
+        for member in members
+    }
     ensemble = evaluate(tuned)
     baselines: dict[str, NestedResult[Ensemble | Baseline]] = {}
     for name, fit in BASELINES.items() if len(members) > 1 else ():

@@ -2,15 +2,20 @@
 
 With calibrated probabilities p, keeping the k likeliest candidates of a species has the expected counts tp = sum of the
 first k, and true particles T = sum of all. So F = (1 + b^2) tp / (b^2 T + k) is expected, and it is highest where
-every candidate with p >= F / (1 + b^2) is kept (Lipton, Elkan and Naryanaswamy 2014). The cut is the tomogram's own:
-where a species is rare or hard, F is lower, and so is the cut. No pick is needed: new tomograms are cut as those of the
-folds are.
+every candidate with p >= F / (1 + b^2) is kept (Lipton, Elkan and Naryanaswamy 2014).
 
-Probabilities are as wrong as their calibration is. What the tuning runs say of that is one factor a species on the cut,
-held near 1: a change by a factor e must be worth `WORTH` true particles.
+Probabilities are as wrong as their calibration is, and a tomogram may differ from those that it was fitted to: where a
+species is rarer or harder, all of its probabilities are too high, and the tomogram's own cut rises with them. But few
+candidates make that cut uncertain. So the cut lies between the tomogram's own and the one that all tuning runs
+together have, nearer to its own the more particles it is expected to hold. No pick is needed: new tomograms are cut as
+those of the folds are.
+
+What picks say of cuts is one factor a species, held near 1: a change by a factor e must be worth `WORTH` true
+particles. It is tuned on cuts to which each tuning run's own candidates gave nothing in common, as a new tomogram's.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,8 +28,28 @@ from tomograms.particles import Particle
 
 FACTORS = tuple(float(np.exp(step / 4)) for step in range(-8, 9))
 """Factors on the cut that are tried."""
-WORTH = 2.0
-"""True particles that a factor of e, either way, must gain; between 2 and 4 set A and the phantom score the same."""
+WORTH = 4.0
+"""True particles that a factor of e, either way, must gain."""
+TRUST = 10.0
+"""Expected particles at which a tomogram's own cut and the common one count alike."""
+SURE = 1 / (1 + BETA**2)
+"""The cut where every candidate is sure: no cut is higher."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How one species is cut.
+
+    Attributes
+    ----------
+    common
+        The cut that the tuning runs together ask for, a probability.
+    factor
+        What their picks make of the cut of each tomogram.
+    """
+
+    common: float
+    factor: float
 
 
 def expected_cut(probability: NDArray[np.float64]) -> float:
@@ -33,50 +58,71 @@ def expected_cut(probability: NDArray[np.float64]) -> float:
     Parameters
     ----------
     probability
-        ``(n,)`` calibrated, of one species in one tomogram. Without any, or where all are 0, the cut is inf.
+        ``(n,)`` calibrated, of one species. `SURE` where there are none, or all are 0.
     """
     ordered = np.sort(probability)[::-1]
     if not ordered.any():
-        return float("inf")
+        return SURE
     found = np.cumsum(ordered)
     expected = (1 + BETA**2) * found / (BETA**2 * found[-1] + np.arange(1, len(found) + 1))
     return float(expected.max() / (1 + BETA**2))
 
 
-def relative(table: pd.DataFrame) -> NDArray[np.float64]:  # (rows,)
-    """Return each candidate's probability by the expected cut of its species in its tomogram.
+def tomogram_cut(probability: NDArray[np.float64], common: float) -> float:
+    """Return one tomogram's cut: the geometric mean of its own and the common one, weighted by what it may hold.
+
+    Parameters
+    ----------
+    probability
+        ``(n,)`` calibrated, of one species in one tomogram.
+    common
+        What the tuning runs ask for.
+    """
+    particles = float(probability.sum())
+    own = np.log(expected_cut(probability))
+    return float(np.exp((particles * own + TRUST * np.log(common)) / (particles + TRUST)))
+
+
+def relative(table: pd.DataFrame, common: Mapping[str, float]) -> NDArray[np.float64]:  # (rows,)
+    """Return each candidate's probability by the cut of its species in its tomogram.
 
     Parameters
     ----------
     table
-        All candidates, ``experiment, particle_type, score`` (a probability).
+        All candidates of whole tomograms, ``experiment, particle_type, score`` (a probability).
+    common
+        By species; what has none is never worth reporting.
     """
     score = table["score"].to_numpy(np.float64)
     out = np.zeros(len(table))
-    places = [codes(table[name], sorted(table[name].unique())) for name in ("experiment", "particle_type")]
-    group = places[0] * (places[1].max(initial=0) + 1) + places[1]
-    for one in np.unique(group):
-        rows = np.flatnonzero(group == one)
-        out[rows] = score[rows] / expected_cut(score[rows])
+    names = [name for name in sorted(table["particle_type"].unique()) if name in common]
+    species = codes(table["particle_type"], names)
+    experiment = codes(table["experiment"], sorted(table["experiment"].unique()))
+    for label, name in enumerate(names):
+        own = np.flatnonzero(species == label)
+        for one in np.unique(experiment[own]):
+            rows = own[experiment[own] == one]
+            out[rows] = score[rows] / tomogram_cut(score[rows], common[name])
     return out
 
 
-def keep(table: pd.DataFrame, factors: Mapping[str, float]) -> pd.DataFrame:
+def keep(table: pd.DataFrame, cuts: Mapping[str, Cut]) -> pd.DataFrame:
     """Return the candidates that reach their tomogram's cut times their species' factor.
 
     Parameters
     ----------
     table
         As for `relative`; whole tomograms, since a cut depends on all candidates of its species.
-    factors
-        By species; a species without one is dropped.
+    cuts
+        By species; one without is dropped.
     """
-    limit = table["particle_type"].map(dict(factors)).to_numpy(np.float64, na_value=np.inf)
-    return table[relative(table) >= limit].reset_index(drop=True)
+    limit = table["particle_type"].map({name: cut.factor for name, cut in cuts.items()})
+    reached = relative(table, {name: cut.common for name, cut in cuts.items()})
+    return table[reached >= limit.to_numpy(np.float64, na_value=np.inf)].reset_index(drop=True)
 
 
-def fit_factor(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle) -> float:
-    """Return a species' factor on the expected cut: the best one on these runs, held near 1.
+def fit_cut(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle) -> Cut:
+    """Return how a species is cut: what the runs ask for in common, and the best factor on it, held near 1.
 
     Parameters
     ----------
@@ -85,15 +131,21 @@ def fit_factor(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle) -> 
     table
         Their fused candidates, scores as probabilities.
     particle
-        The species. 1 where the runs hold none of it.
+        The species. Its factor is 1 where the runs hold none of it.
     """
     rows = table[table["particle_type"] == particle.name].reset_index(drop=True)
-    curve = sweep(truth, rows.assign(score=relative(rows)), particle)
+    score, experiment = rows["score"].to_numpy(np.float64), rows["experiment"].to_numpy()
+    reached = np.zeros(len(rows))
+    for run in np.unique(experiment):
+        own = experiment == run
+        reached[own] = relative(rows[own], {particle.name: expected_cut(score[~own])})
+    curve = sweep(truth, rows.assign(score=reached), particle)
     true = int((truth["particle_type"] == particle.name).sum())
+    common = expected_cut(score)
     if not true or not len(curve.threshold):
-        return 1.0
+        return Cut(common, 1.0)
     last = np.searchsorted(-curve.threshold, -np.array(FACTORS), side="right") - 1  # the lowest score that is kept
     tp, fp = (np.where(last >= 0, counts[last], 0) for counts in (curve.tp, curve.fp))
     value = f_beta(tp, tp + fp, true) - WORTH * np.log(FACTORS) ** 2 / true
     best = np.flatnonzero(value >= value.max() - 1e-12)
-    return FACTORS[int(best[np.argmin(np.abs(best - len(FACTORS) // 2))])]  # of equal ones the nearest to 1
+    return Cut(common, FACTORS[int(best[np.argmin(np.abs(best - len(FACTORS) // 2))])])  # of equal ones nearest to 1

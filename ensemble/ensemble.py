@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ensemble.calibration import Calibration, evidence
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import CompetitionWeights, compete
-from ensemble.cutting import keep
+from ensemble.cutting import Cut, keep
 from evaluation.matching import codes
 from evaluation.residuals import shift
 from tomograms.errors import InputError
@@ -40,14 +40,14 @@ class SpeciesRule(FusionRule):
         Of the fused score.
     contest
         What the species makes of others at its place; ``None`` where they do not compete (see `ensemble.competition`).
-    cut_factor
-        On the expected cut of each tomogram (see `ensemble.cutting`).
+    cut
+        Of each tomogram (see `ensemble.cutting`).
     """
 
     calibration: Mapping[str, Calibration]
     fused_calibration: Calibration
     contest: CompetitionWeights | None
-    cut_factor: float
+    cut: Cut
 
     def to_record(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -60,6 +60,7 @@ class SpeciesRule(FusionRule):
             "calibration": {member: Calibration.from_record(own) for member, own in record["calibration"].items()},
             "fused_calibration": Calibration.from_record(record["fused_calibration"]),
             "contest": None if record["contest"] is None else CompetitionWeights(**record["contest"]),
+            "cut": Cut(**record["cut"]),
         }
         return cls(**{**record, **parsed})
 
@@ -92,7 +93,7 @@ class Ensemble:
 
     def keep(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return those of whole tomograms' fused candidates that are reported; see `ensemble.cutting`."""
-        return keep(table, {name: rule.cut_factor for name, rule in self.rules.items()})
+        return keep(table, {name: rule.cut for name, rule in self.rules.items()})
 
     def apply(self, candidates: pd.DataFrame) -> pd.DataFrame:
         """Return all fused candidates with calibrated scores, in the total order.

@@ -9,7 +9,7 @@ from optuna.study import Study
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import CompetitionWeights, compete, fit_competition
-from ensemble.cutting import fit_factor
+from ensemble.cutting import fit_cut
 from ensemble.ensemble import Ensemble, SpeciesRule, rescore, weigh
 from ensemble.points import to_points
 from ensemble.tuning import Tuning, equal_rule, tune
@@ -83,7 +83,7 @@ def fit_ensemble(
             calibrations[name],
             second[name],
             contests.get(name),
-            fit_factor(truth, scored, particle),
+            fit_cut(truth, scored, particle),
         )
     return Ensemble(tuple(names), tuple(particles), corrections, rules)
 

@@ -60,10 +60,10 @@ def score_table(comparison: Comparison, *, title: str) -> Table:
 
 
 def particle_table(comparison: Comparison, *, title: str) -> Table:
-    """Return each species' nested F4 beside the best member's, AP, factor on the cut, weights and radius."""
+    """Return each species' nested F4 beside the best member's, AP, cut, weights and radius."""
     rule, best = comparison.rule, comparison.best_member
     result, alone = comparison.ensemble, comparison.members[best]
-    columns = (METRIC, f"{best} {METRIC}", "AP", f"{best} AP", "cut x")
+    columns = (METRIC, f"{best} {METRIC}", "AP", f"{best} AP", "cut", "theory")
     table = empty_table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
@@ -75,7 +75,8 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
             f"{alone.score.by_type[name]:.3f}",
             f"{result.average_precision[name]:.3f}",
             f"{alone.average_precision[name]:.3f}",
-            f"{fusion.cut_factor:.2f}",
+            f"{fusion.cut.common * fusion.cut.factor:.2g}",
+            f"{fusion.cut.common:.2g} x {fusion.cut.factor:.2f}",
             *(f"{fusion.weights[m] / total:.2f}" if fusion.weights[m] else "dropped" for m in rule.members),
             f"{fusion.radius_fraction * particle.radius:.0f} Å" if len(fusion.active) > 1 else "-",
         )
@@ -151,10 +152,11 @@ def notes(comparison: Comparison) -> str:
         "runs; counts are pooled over runs, then F. Optimum: fitted to all runs and scored on them. AP: of each fold's "
         "held-out list, averaged with the weight of its true particles. Weights: stacked (learned from which clusters "
         "were hits), times what tuning found. No competition: equal weights, and species that are found at one place "
-        "do not compete for it, as they do in equal weights and ensemble. Cut: what each tomogram's own probabilities "
-        "ask for so that the expected F is highest, times a species' factor (cut x) that the tuning runs moved from 1. "
-        "Members are cut at the thresholds that are best on their own scores. Best member: the highest nested score, "
-        "which favours it. "
+        "do not compete for it, as they do in equal weights and ensemble. Theory: the cut at which "
+        "the probabilities of all runs together make the expected F highest, times what tuning made of it. Each "
+        "tomogram's own probabilities move its cut, more so the more particles they promise. Members alone are "
+        "calibrated and cut in the same way; evaluation.cv, which sees one member at a time, prints swept thresholds. "
+        "Best member: the highest nested score, which favours it. "
         "Not nested: choices of recipe made on these runs; and the networks behind the tuning runs' candidates did "
         f"train on the held-out run. The intervals resample the {runs} runs: they omit training variance and "
         "undercover where runs are few, as seven are."

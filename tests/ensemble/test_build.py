@@ -57,7 +57,7 @@ def test_file_holds_what_was_fitted_and_to_what(built):
     run, record, _ = built
     assert record["ensemble"]["members"] == ["unet", "yolo"]
     rule = record["ensemble"]["rules"]["hard"]
-    assert {"weights", "radius_fraction", "variance", "calibration", "fused_calibration", "cut_factor"} <= set(rule)
+    assert {"weights", "radius_fraction", "variance", "calibration", "fused_calibration", "cut"} <= set(rule)
     assert rule["contest"]["own"] > 0 and rule["contest"]["rivals"] >= 0
     assert [fold["held_out"] for fold in record["folds"]] == [[name] for name in run.record.held_out]
     assert set(record["scores"]) == {
@@ -75,7 +75,7 @@ def test_file_holds_what_was_fitted_and_to_what(built):
 def test_report_says_what_it_is(built):
     run, record, text = built
     assert text.count("(simulated data)") == 3
-    for name in (*record["scores"], "cut x", "radius", "w unet", "nested", "optimum", "gap"):
+    for name in (*record["scores"], "cut", "theory", "radius", "w unet", "nested", "optimum", "gap"):
         assert name in text
     assert "The ensemble beats its best member, unet, by" in text and "1716 resamplings" in text
     assert "Where the members' sure hits lie" in text and "No member has a constant offset." in text

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.cutting import FACTORS, WORTH, expected_cut, fit_factor, keep, relative
+from ensemble.cutting import (
+    FACTORS,
+    SURE,
+    TRUST,
+    WORTH,
+    Cut,
+    expected_cut,
+    fit_cut,
+    keep,
+    relative,
+    tomogram_cut,
+)
 from evaluation.counts import count, pool
 from tests.ensemble.synthetic import PAIR, Quality, make_data
 
@@ -23,7 +34,7 @@ def expected(p, kept):
 @settings(deadline=None)
 def test_nothing_above_or_below_the_cut_is_expected_to_score_more(values):
     if not any(values):
-        assert expected_cut(np.array(values)) == np.inf
+        assert expected_cut(np.array(values)) == SURE
         return
     cut = expected_cut(np.array(values))
     kept = [i for i, value in enumerate(values) if value >= cut * (1 - 1e-12)]
@@ -37,44 +48,70 @@ def test_nothing_above_or_below_the_cut_is_expected_to_score_more(values):
 def test_by_hand():
     assert expected_cut(np.array([1.0, 1.0])) == pytest.approx(1 / 17)
     assert expected_cut(np.array([0.5])) == pytest.approx(17 * 0.5 / (16 * 0.5 + 1) / 17)
-    assert expected_cut(np.array([])) == np.inf
+    assert expected_cut(np.array([])) == SURE == pytest.approx(1 / 17)
 
 
 def table(rows):
     return pd.DataFrame(rows, columns=["experiment", "particle_type", "score"])
 
 
+def test_a_tomograms_cut_lies_between_its_own_and_the_common_one():
+    alone, common = np.array([0.9, 0.5, 0.2]), 0.02
+    own = expected_cut(alone)
+    assert common < tomogram_cut(alone, common) < own
+    assert tomogram_cut(np.array([]), common) == pytest.approx(common)
+    assert tomogram_cut(np.full(4, 1e-9), common) == pytest.approx(common, rel=1e-6)
+    as_many = np.tile(np.array([0.5]), int(2 * TRUST))  # TRUST particles are expected of them
+    assert tomogram_cut(as_many, common) == pytest.approx(np.sqrt(common * expected_cut(as_many)))
+
+
 def test_each_tomogram_has_its_own_cut():
-    rows = table([("a", "x", 1.0), ("a", "x", 0.05), ("b", "x", 0.2), ("b", "x", 0.05), ("b", "y", 0.05)])
-    assert relative(rows)[:2].tolist() == pytest.approx([17.0, 0.85], rel=0.06)
-    kept = keep(rows, {"x": 1.0})
-    assert kept[["experiment", "score"]].to_numpy().tolist() == [["a", 1.0], ["b", 0.2], ["b", 0.05]]
-    assert keep(rows, {"x": 1.0, "y": 1.0})["particle_type"].tolist()[-1] == "y"
-    assert keep(rows.iloc[:0], {"x": 1.0}).empty
+    rows = table([("a", "x", 0.9), ("a", "x", 0.03)] + [("b", "x", 0.3), ("b", "x", 0.03)] * 40 + [("b", "y", 0.05)])
+    reached = relative(rows, {"x": 0.03, "y": 0.03})
+    cut = {
+        run: tomogram_cut(rows.score[(rows.experiment == run) & (rows.particle_type == "x")].to_numpy(), 0.03)
+        for run in "ab"
+    }
+    assert 0.03 < cut["a"] < cut["b"]  # one particle moves it less than thirteen
+    for row, value in zip(rows.itertuples(), reached, strict=True):
+        if row.particle_type == "x":
+            assert value == pytest.approx(row.score / cut[row.experiment])
+    kept = keep(rows, {"x": Cut(0.03, 1.0)})
+    assert set(kept["particle_type"]) == {"x"}
+    assert len(kept) == sum(row.score >= cut[row.experiment] for row in rows.itertuples() if row.particle_type == "x")
+    assert keep(rows.iloc[:0], {"x": Cut(0.03, 1.0)}).empty
 
 
 @given(probabilities, st.sampled_from(FACTORS), st.sampled_from(FACTORS))
 @settings(deadline=None)
 def test_a_lower_factor_keeps_more(values, one, other):
     rows = table([("a", "x", value) for value in values])
-    few, many = (len(keep(rows, {"x": factor})) for factor in (max(one, other), min(one, other)))
+    few, many = (len(keep(rows, {"x": Cut(0.02, factor)})) for factor in (max(one, other), min(one, other)))
     assert few <= many
 
 
 @pytest.mark.parametrize("particle", PAIR, ids=lambda particle: particle.name)
 def test_the_factor_against_brute_force(particle):
+    """Each run is cut with what the other runs have in common, and counts are pooled."""
     truth, rows = make_data({"m": Quality({"easy": 3.0, "hard": 1.5})}, seed=3)
     rows = rows.assign(score=1 / (1 + np.exp(-rows["score"])) * 0.3)  # no calibrated probabilities
+    rows = rows[rows["particle_type"] == particle.name].reset_index(drop=True)
     true = int((truth["particle_type"] == particle.name).sum())
     values = []
     for factor in FACTORS:
-        counts = pool(count(truth, keep(rows, {particle.name: factor}), PAIR))[particle.name]
+        kept = [
+            keep(own, {particle.name: Cut(expected_cut(rows.score[rows.experiment != run].to_numpy()), factor)})
+            for run, own in rows.groupby("experiment")
+        ]
+        counts = pool(count(truth, pd.concat(kept), PAIR))[particle.name]
         values.append(counts.f_beta - WORTH * np.log(factor) ** 2 / true)
-    assert values[FACTORS.index(fit_factor(truth, rows, particle))] == pytest.approx(max(values), abs=1e-9)
+    fitted = fit_cut(truth, rows, particle)
+    assert values[FACTORS.index(fitted.factor)] == pytest.approx(max(values), abs=1e-9)
+    assert fitted.common == expected_cut(rows["score"].to_numpy())
 
 
 def test_without_truth_or_candidates_the_factor_is_1():
     truth, rows = make_data({"m": Quality({"easy": 3.0, "hard": 1.5})}, seed=3)
     rows = rows.assign(score=0.5)
-    assert fit_factor(truth[truth["particle_type"] == "easy"], rows, HARD) == 1.0
-    assert fit_factor(truth, rows[rows["particle_type"] == "hard"], EASY) == 1.0
+    assert fit_cut(truth[truth["particle_type"] == "easy"], rows, HARD).factor == 1.0
+    assert fit_cut(truth, rows[rows["particle_type"] == "hard"], EASY) == Cut(SURE, 1.0)

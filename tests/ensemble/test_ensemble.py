@@ -9,7 +9,7 @@ import pytest
 from ensemble.baselines import BASELINES
 from ensemble.calibration import label_hits
 from ensemble.comparison import TUNED, compare
-from ensemble.cutting import expected_cut
+from ensemble.cutting import tomogram_cut
 from ensemble.ensemble import Ensemble, load_ensemble
 from ensemble.fitting import fit_ensemble
 from evaluation.nested import nested, nested_fit
@@ -20,9 +20,9 @@ from tomograms.errors import InputError
 from tomograms.files import write_json
 
 
-def fit(truth, candidates, tuning=QUICK):
+def fit(truth, candidates, tuning=QUICK, **options):
     members = sorted(candidates["member"].unique())
-    return fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=tuning)
+    return fit_ensemble(truth, candidates, particles=PAIR, members=members, tuning=tuning, **options)
 
 
 def compared(truth, candidates):
@@ -57,10 +57,13 @@ def test_tuned_beats_every_plain_fusion(built):
         assert tuned > comparison.baselines[name].score.total
 
 
-def test_members_score_as_they_do_without_an_ensemble(built, data):
+def test_members_are_cut_as_the_ensemble_is(built, data):
+    """Alone, a member is an ensemble of one: its whole list, calibrated."""
     truth, candidates = data
-    alone = nested(truth, candidates[candidates["member"] == "yolo"], PAIR, folds_of(sorted(set(truth["experiment"]))))
-    assert built[0].members["yolo"].score == alone.score
+    own = candidates[candidates["member"] == "yolo"].reset_index(drop=True)
+    rule = built[0].members["yolo"].optimum_rule
+    assert rule == fit(truth, own, tuning=None, competing=False)
+    assert len(rule.apply(own)) == len(own)
 
 
 def test_each_fold_is_fitted_without_its_run(built, data):
@@ -111,7 +114,7 @@ def test_record_restores_every_bit(fitted, data, tmp_path):
 def test_a_species_without_candidates_is_kept_as_it_is(data):
     truth, candidates = data
     rule = fit(truth, candidates[candidates["particle_type"] == "easy"])
-    assert rule.rules["hard"].cut_factor == 1.0
+    assert rule.rules["hard"].cut.factor == 1.0
     record = json.loads(json.dumps(rule.to_record(), allow_nan=False))
     assert Ensemble.from_record(record) == rule
 
@@ -127,7 +130,8 @@ def test_predict_is_apply_above_each_tomograms_cut(fitted, data):
     whole, kept = fitted.apply(data[1]), fitted.predict(data[1])
     parts = []
     for (_, name), rows in whole.groupby(["experiment", "particle_type"]):
-        cut = fitted.rules[name].cut_factor * expected_cut(rows["score"].to_numpy())
+        how = fitted.rules[name].cut
+        cut = how.factor * tomogram_cut(rows["score"].to_numpy(), how.common)
         parts.append(rows[rows["score"] >= cut])
     assert len(parts) > 2
     pd.testing.assert_frame_equal(kept, in_order(pd.concat(parts)).reset_index(drop=True))
@@ -136,7 +140,7 @@ def test_predict_is_apply_above_each_tomograms_cut(fitted, data):
 def test_an_ensemble_of_an_older_version_is_one_line(fitted, tmp_path):
     record = fitted.to_record()
     for rule in record["rules"].values():
-        rule["threshold"] = rule.pop("cut_factor")
+        rule["cut_factor"] = rule.pop("cut")["factor"]
     write_json(tmp_path / "ensemble.json", {"ensemble": record})
     with pytest.raises(InputError, match=r"ensemble.json: expected .* build it again"):
         load_ensemble(tmp_path / "ensemble.json")
