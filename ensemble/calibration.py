@@ -33,7 +33,7 @@ ISOTONIC_HITS = 200
 BLEND = 0.1
 """Share of Platt's curve in an isotonic one: isotonic steps alone would tie what the member had ranked."""
 DEFAULT_SLOPE = 1.0
-"""Slope on the standardised score where the data give none above 0."""
+"""Slope where the data give none above 0: log-odds are taken for what they are, up to a constant."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def fit_calibration(score: NDArray[np.float64], label: NDArray[np.bool_], *, log
     """Return the calibration of scores that are hits or not.
 
     Platt's regression is regularised (C = 1 on the standardised score) and its targets are smoothed by one hit and one
-    miss. Where it has no slope above 0 (no hit, only hits, one distinct score, or worse than chance) the slope is
-    1 per standard deviation and the mean probability is the smoothed share of hits: the ranking is never reversed.
+    miss. Where it has no slope above 0 (no hit, only hits, one distinct score, or worse than chance) log-odds are taken
+    for what they are, and the mean probability is the smoothed share of hits: the ranking is never reversed.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def fit_calibration(score: NDArray[np.float64], label: NDArray[np.bool_], *, log
         logit = bool(score.min() >= 0 and score.max() <= 1)
     value = _transform(score, logit)
     centre, scale = float(value.mean()), float(value.std()) or 1.0
-    slope, intercept = _platt((value - centre) / scale, label)
+    slope, intercept = _platt((value - centre) / scale, label, default=DEFAULT_SLOPE * scale)
     fitted = Calibration(logit, slope / scale, intercept - slope * centre / scale)
     if int(label.sum()) <= ISOTONIC_HITS or label.all():
         return fitted
@@ -200,8 +200,8 @@ def _sigmoid(value: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(value >= 0, 1 / (1 + small), small / (1 + small))
 
 
-def _platt(value: NDArray[np.float64], label: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return slope (above 0) and intercept of a logistic regression on standardised scores."""
+def _platt(value: NDArray[np.float64], label: NDArray[np.bool_], *, default: float) -> tuple[float, float]:
+    """Return slope (above 0) and intercept of a logistic regression on standardised scores; else a default slope."""
     hits, misses = int(label.sum()), int((~label).sum())
     if hits and misses and value.std() > 0:
         target = smoothed_targets(label)  # a target t is a hit of weight t beside a miss of weight 1 - t
@@ -211,15 +211,15 @@ def _platt(value: NDArray[np.float64], label: NDArray[np.bool_]) -> tuple[float,
         slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
         if slope > 0:
             return slope, intercept
-    return DEFAULT_SLOPE, _intercept(value, (hits + 1) / (hits + misses + 2))
+    return default, _intercept(default * value, (hits + 1) / (hits + misses + 2))
 
 
 def _intercept(value: NDArray[np.float64], share: float) -> float:
-    """Return the intercept at which the mean probability under the default slope is ``share``, by bisection."""
+    """Return what must be added to log-odds for their mean probability to be ``share``, by bisection."""
     low, high = -50.0 - float(np.abs(value).max()), 50.0 + float(np.abs(value).max())
     for _ in range(100):
         middle = (low + high) / 2
-        if _sigmoid(DEFAULT_SLOPE * value + middle).mean() < share:
+        if _sigmoid(value + middle).mean() < share:
             low = middle
         else:
             high = middle

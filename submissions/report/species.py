@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ensemble.calibration import label_hits
 from ensemble.comparison import TUNED
-from ensemble.cutting import expected_cut
+from ensemble.cutting import tomogram_cut
 from evaluation.counts import Counts
 from evaluation.intervals import interval_of, resampled_scores, resamplings
 from submissions.report.layers import FALSE_POSITIVE
@@ -40,7 +40,8 @@ def _row(material: Material, particle: Particle) -> dict[str, Any]:
         "name": name,
         "radius": particle.radius,
         "weight": particle.weight,
-        "cut_factor": rule.cut_factor,
+        "common_cut": rule.cut.common,
+        "cut_factor": rule.cut.factor,
         "member_weights": {member: weight / total if total else 0.0 for member, weight in rule.weights.items()},
         "cluster_radius": rule.radius_fraction * particle.radius if len(rule.active) > 1 else None,
     }
@@ -51,10 +52,10 @@ def _row(material: Material, particle: Particle) -> dict[str, Any]:
         row["untuned_f_beta"] = untuned["particles"][name]["f_beta"]
         row["tuning_gain"] = row["f_beta"] - row["untuned_f_beta"]
     if material.held_out is not None:
-        row["held_out"] = _layer_figures(material, material.held_out, name)
+        row["held_out"] = _layer_figures(material, material.held_out, name, rule.cut.common)
         row["reliability"] = reliability(material.held_out, particle)
     if material.new.names:
-        row["new"] = _layer_figures(material, material.new, name)
+        row["new"] = _layer_figures(material, material.new, name, rule.cut.common)
     return row
 
 
@@ -80,11 +81,11 @@ def species_interval(folds: Sequence[Mapping[str, Any]], particle: Particle) -> 
     return {"low": interval.low, "high": interval.high, "deviation": interval.deviation}
 
 
-def _layer_figures(material: Material, layer: Layer, name: str) -> dict[str, Any]:
+def _layer_figures(material: Material, layer: Layer, name: str, common: float) -> dict[str, Any]:
     """Return what is reported of a species in some tomograms, and what its probabilities say of that."""
     kept, fused = (table[table["particle_type"] == name] for table in (layer.kept, layer.fused))
     count = len(layer.names)
-    cuts = cuts_of(fused)
+    cuts = cuts_of(fused, common)
     lowest = kept.groupby("experiment")["score"].min()
     figures: dict[str, Any] = {
         "picks": len(kept),
@@ -101,10 +102,9 @@ def _layer_figures(material: Material, layer: Layer, name: str) -> dict[str, Any
     return figures
 
 
-def cuts_of(fused: pd.DataFrame) -> NDArray[np.float64]:  # (tomograms,)
+def cuts_of(fused: pd.DataFrame, common: float) -> NDArray[np.float64]:  # (tomograms,)
     """Return the cut that theory asks for in each tomogram, from all candidates of one species."""
-    cuts = [expected_cut(own["score"].to_numpy(np.float64)) for _, own in fused.groupby("experiment")]
-    return np.array([cut for cut in cuts if np.isfinite(cut)])
+    return np.array([tomogram_cut(own["score"].to_numpy(np.float64), common) for _, own in fused.groupby("experiment")])
 
 
 def quartiles(values: NDArray[np.float64]) -> dict[str, float] | None:

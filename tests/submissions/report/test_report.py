@@ -59,7 +59,7 @@ def test_figures_are_those_of_ensemble_json_and_cv_json(reported):
     for row in told["species"]:
         for key, value in ensemble["particles"][row["name"]].items():
             assert row[key] == value
-        assert row["cut_factor"] == built["ensemble"]["rules"][row["name"]]["cut_factor"]
+        assert row["cut_factor"] == built["ensemble"]["rules"][row["name"]]["cut"]["factor"]
     for row in told["agreement"]["scores"]:
         assert row["minus_best_member"] == built["minus_best_member"][row["name"]]
         assert row["by_species"] == {
