@@ -6,8 +6,8 @@ import pytest
 
 from postproc.candidates import write_candidates
 from tests.panel import reporting
-from tests.panel.__main__ import main
-from tests.panel.conditions import PANEL
+from tests.panel.__main__ import KEPT, main
+from tests.panel.conditions import PANEL, RUNS
 from tests.panel.making import make_panel, small
 from tomograms.errors import InputError
 from tomograms.particles import CZII
@@ -59,3 +59,12 @@ def test_the_halves_are_alike():
     for half in ("choice", "report"):
         sets = [one for one in PANEL.values() if one.half == half]
         assert len(sets) == 4 and sum(one.measured for one in sets) == 2
+
+
+def test_the_kept_candidates_are_whole_and_small():
+    assert sum(path.stat().st_size for path in KEPT.iterdir()) < 20e6
+    for name in PANEL:
+        truth, candidates = reporting.read_set(KEPT, name)
+        assert set(truth["experiment"]) <= set(RUNS) == set(candidates["experiment"])
+        assert set(candidates["member"]) == {"unet", "yolo"}
+        assert set(candidates["particle_type"]) <= {particle.name for particle in CZII}
