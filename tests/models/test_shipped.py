@@ -35,7 +35,8 @@ def test_their_card_says_that_they_have_seen_simulated_tomograms_only(shipped):
     member, path = shipped
     card = read_json(path.parent / "card.json")
     assert (card["member"], card["data"]) == (member, None)
-    assert card["simulator"]["crowding"] == [2.0, 8.0]
+    low, high = card["simulator"]["crowding"]
+    assert 1 < low < high == 8.0
     assert date.fromisoformat(card["date"]) >= date(2026, 1, 1)
     assert card["steps"] > 0
     assert 0 < card["validation"]["score"] < 1
