@@ -1,6 +1,7 @@
 """``python -m submissions.kaggle``: pack a run for Kaggle, and rehearse the notebook without network."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def parser() -> argparse.ArgumentParser:
         "--rehearse",
         action="store_true",
         help="then run the notebook in a fresh environment without network, on the test tomograms of --data",
+    )
+    options.add_argument(
+        "--python",
+        default=sys.executable,
+        metavar="VERSION|PATH",
+        help="Python of the rehearsal: 3.12, as python3.12 on PATH or pyenv's, or an interpreter; what the image has "
+        "and it lacks is installed from the index first (default: the one that runs this)",
     )
     options.add_argument("--data", type=Path, help="Kaggle tree for the rehearsal (default: the run's own data)")
     return options

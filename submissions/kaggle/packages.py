@@ -1,14 +1,9 @@
 """What must be carried to a machine without network: this project's wheel, and those that the machine's image lacks."""
 
-import base64
-import csv
-import hashlib
-import io
 import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,14 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tomograms.errors import InputError
-from tomograms.files import replacing
 
 PROJECT = "cryoet-picks"
-PACKAGES = ("tomograms", "compute", "models", "postproc", "evaluation", "ensemble", "submissions")
-LATEST = Path("submissions") / "submission.csv"
-"""The one file in a package's folder that is none of it; see `submissions.make`."""
-DATA_FILES = ("cv_folds.yaml",)
-"""Files that lie beside the packages."""
 NEVER = re.compile(r"torch|torchvision|triton|nvidia-.*|cuda-.*")
 """Distributions that are never packed: an image's own torch fits its driver."""
 NOT_FOR_INFERENCE = frozenset(
@@ -35,6 +24,7 @@ NOT_FOR_INFERENCE = frozenset(
         "click",
         "copick",
         "gemmi",
+        "hatchling",
         "jinja2",
         "nbformat",
         "optuna",
@@ -50,16 +40,19 @@ PYTHONS = ("3.11", "3.12", "3.13")
 """Versions of Python that wheels are packed for: Kaggle's has 3.12, Colab's 3.13."""
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 # fmt: off
-KAGGLE_IMAGE = (
-    "absl-py", "aiohttp", "attrs", "certifi", "charset-normalizer", "click", "contourpy", "cycler", "filelock",
-    "fonttools", "fsspec", "huggingface-hub", "idna", "importlib-metadata", "jinja2", "joblib", "jsonschema",
-    "kiwisolver", "markdown-it-py", "markupsafe", "matplotlib", "mdurl", "mpmath", "nbformat", "networkx", "numpy",
-    "opencv-python", "optuna", "packaging", "pandas", "pillow", "platformdirs", "psutil", "pyarrow", "pydantic",
-    "pydantic-core", "pygments", "pyparsing", "python-dateutil", "pytz", "pyyaml", "requests", "rich", "safetensors",
-    "scikit-learn", "scipy", "setuptools", "six", "sqlalchemy", "sympy", "threadpoolctl", "torch", "torchvision",
-    "tqdm", "typing-extensions", "tzdata", "urllib3", "wheel",
-)
-"""What Kaggle's Python image is taken to have, whatever the version, where no list is given."""
+KAGGLE_IMAGE: Mapping[str, str | None] = dict.fromkeys((
+    "absl-py", "aiohttp", "anyio", "attrs", "certifi", "charset-normalizer", "click", "contourpy", "cycler",
+    "filelock", "fonttools", "fsspec", "h11", "httpcore", "httpx", "huggingface-hub", "idna", "importlib-metadata",
+    "jinja2", "joblib", "jsonschema", "kiwisolver", "markdown-it-py", "markupsafe", "mdurl", "mpmath", "nbformat",
+    "networkx", "optuna", "packaging", "pillow", "platformdirs", "pydantic", "pydantic-core", "pygments", "pyparsing",
+    "python-dateutil", "pytz", "pyyaml", "requests", "setuptools", "six", "sniffio", "sqlalchemy", "sympy",
+    "threadpoolctl", "tqdm", "typing-extensions", "tzdata", "urllib3", "wheel", "wrapt",
+)) | {
+    "matplotlib": "3.10.0", "numpy": "2.1.3", "opencv-python": "5.0.0.93", "pandas": "2.2.3", "polars": "1.35.2",
+    "psutil": "5.9.5", "pyarrow": "18.1.0", "rich": "13.9.4", "safetensors": "0.8.0", "scikit-learn": "1.6.1",
+    "scipy": "1.16.3", "torch": "2.11.0", "torchvision": "0.26.0",
+}
+"""What Kaggle's Python image is taken to have where no list is given (August 2026), ``None`` for any version."""
 # fmt: on
 
 
@@ -92,35 +85,23 @@ def inference_requirements() -> list[str]:
 
 
 def write_wheel(folder: Path) -> Path:
-    """Write the wheel of the code that is running, as it is, and return it; neither a build tool nor a network is used.
+    """Let the build backend write the wheel of the code that is running, and return it; no network is used.
 
     The same code gives the same bytes.
+
+    Raises
+    ------
+    InputError
+        If the code runs from anything but a checkout, or the backend fails.
     """
-    own = project_metadata()
-    name = f"{PROJECT.replace('-', '_')}-{own.version}"
-    files = {data: (root() / data).read_bytes() for data in DATA_FILES}
-    for package in PACKAGES:
-        for path in sorted((root() / package).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path != root() / LATEST:
-                files[path.relative_to(root()).as_posix()] = path.read_bytes()
-    lines = [f"Metadata-Version: 2.1\nName: {PROJECT}\nVersion: {own.version}\nLicense: AGPL-3.0-or-later"]
-    lines += [f"Requires-Dist: {requirement}" for requirement in own.requirements]
-    files[f"{name}.dist-info/METADATA"] = ("\n".join(lines) + "\n").encode()
-    files[f"{name}.dist-info/WHEEL"] = (
-        b"Wheel-Version: 1.0\nGenerator: cryoet-picks\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    )
-    record = io.StringIO()
-    rows = csv.writer(record, lineterminator="\n")
-    for path_in_wheel, content in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        rows.writerow((path_in_wheel, f"sha256={digest}", len(content)))
-    rows.writerow((f"{name}.dist-info/RECORD", "", ""))
-    files[f"{name}.dist-info/RECORD"] = record.getvalue().encode()
-    wheel = folder / f"{name}-py3-none-any.whl"
-    with replacing(wheel) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path_in_wheel, content in files.items():
-            archive.writestr(zipfile.ZipInfo(path_in_wheel), content, zipfile.ZIP_DEFLATED)
-    return wheel
+    if not (root() / "pyproject.toml").exists():
+        raise InputError(f"{root()}: expected a checkout with a pyproject.toml to build the wheel from")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder.resolve())]
+    done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["hatchling failed"])[-1]
+        raise InputError(f"{root()}: expected a wheel of it, but hatchling builds none ({reason})")
+    return folder / f"{PROJECT.replace('-', '_')}-{project_metadata().version}-py3-none-any.whl"
 
 
 def read_image(path: Path) -> dict[str, str | None]:
@@ -164,19 +145,32 @@ def lacking(requirements: Iterable[str], image: Mapping[str, str | None]) -> dic
     InputError
         If something that would have to be packed is not installed here.
     """
+    return _split(requirements, image)[0]
+
+
+def relied_on(requirements: Iterable[str], image: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return versions by name of what some requirements and those that are packed take from an image; see `lacking`."""
+    return _split(requirements, image)[1]
+
+
+def _split(
+    requirements: Iterable[str], image: Mapping[str, str | None]
+) -> tuple[dict[str, str], dict[str, str | None]]:
     packed: dict[str, str] = {}
+    there: dict[str, str | None] = {}
     waiting = [Requirement(text) for text in requirements]
     while waiting:
         requirement = waiting.pop()
         name = canonicalize_name(requirement.name)
-        if name in packed or NEVER.fullmatch(name):
-            continue
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+        if name in packed or (requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})):
             continue
         if name in image:
-            there = image[name]
-            if there is None or requirement.specifier.contains(Version(there), prereleases=True):
+            version = image[name]
+            if version is None or requirement.specifier.contains(Version(version), prereleases=True):
+                there[name] = version
                 continue
+        if NEVER.fullmatch(name):
+            continue
         try:
             found = metadata.distribution(name)
         except metadata.PackageNotFoundError:
@@ -186,7 +180,7 @@ def lacking(requirements: Iterable[str], image: Mapping[str, str | None]) -> dic
             ) from None
         packed[name] = found.version
         waiting += [Requirement(text) for text in found.requires or ()]
-    return dict(sorted(packed.items()))
+    return dict(sorted(packed.items())), {name: there[name] for name in sorted(there) if name not in packed}
 
 
 def download_wheels(versions: Mapping[str, str], folder: Path, *, pythons: Iterable[str]) -> None:

@@ -2,25 +2,29 @@
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
+from scipy.spatial import cKDTree
 
 from evaluation.metric import kaggle_score
 from evaluation.run_directory import RunDirectory
 from submissions.export.submission import read_submission
 from submissions.inputs import find_run, open_data, trained_on
 from submissions.kaggle.bundle import Order, write_bundle
-from submissions.kaggle.packages import KAGGLE_IMAGE, read_image
-from submissions.kaggle.rehearsal import lay_out, make_environment, run_notebook
+from submissions.kaggle.packages import KAGGLE_IMAGE, inference_requirements, read_image, relied_on
+from submissions.kaggle.rehearsal import find_python, lay_out, make_environment, run_notebook
 from submissions.prediction.budget import parse_duration
 from tomograms.console import console
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.picks import join_truth
 
-SAME = 1e-3
-"""Scores of one ensemble that differ by more are not the same; sums on a GPU may differ in their last digits."""
+SAME, NEAR = 0.99, 1.0
+"""Share of picks that two submissions of one ensemble must have in common, and the Å within which a pick is the same:
+other versions of packages and other devices sum in another order."""
 UPLOAD = """\
 upload, with Kaggle's own command-line tool:
   kaggle datasets create -p {folder} -r zip
@@ -33,8 +37,9 @@ def pack(arguments: argparse.Namespace) -> None:
     parse_duration(arguments.budget)
     if arguments.expect < 1:
         raise InputError(f"--expect: expected at least 1, but got {arguments.expect}")
+    python = find_python(arguments.python) if arguments.rehearse else None
     run = find_run(arguments.runs, arguments.run)
-    image = dict.fromkeys(KAGGLE_IMAGE) if arguments.image is None else read_image(arguments.image)
+    image = KAGGLE_IMAGE if arguments.image is None else read_image(arguments.image)
     order = Order(arguments.account, arguments.budget, arguments.expect, image, arguments.final)
     folder = arguments.out or run.path / "kaggle"
     record = write_bundle(folder, run, order)
@@ -44,12 +49,21 @@ def pack(arguments: argparse.Namespace) -> None:
         f"wheels {', '.join([record['project'], *(f'{n}=={v}' for n, v in record['packed'].items())])}",
         soft_wrap=True,
     )
-    if arguments.rehearse:
-        rehearse(folder, run, open_data(run, arguments.data), hidden=record["packed"])
+    if python is not None:
+        wanted = relied_on(inference_requirements(), image)
+        rehearse(folder, run, open_data(run, arguments.data), python=python, hidden=record["packed"], wanted=wanted)
     console().print(UPLOAD.format(folder=folder), soft_wrap=True)
 
 
-def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Sequence[str]) -> None:
+def rehearse(
+    folder: Path,
+    run: RunDirectory,
+    dataset: Dataset,
+    *,
+    python: Path,
+    hidden: Sequence[str],
+    wanted: Mapping[str, str | None],
+) -> None:
     """Run the notebook as Kaggle would, check the submission and score it.
 
     Parameters
@@ -60,8 +74,12 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
         The run that it was made of.
     dataset
         What stands for the competition's data.
+    python
+        The interpreter that plays the image's.
     hidden
         Distributions that the bundle brings along.
+    wanted
+        Distributions that are taken from the image.
 
     Raises
     ------
@@ -73,9 +91,9 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as temporary:
         place = Path(temporary)
         lay_out(folder, dataset.root, place / "input")
-        python = make_environment(place / "environment", without=hidden)
+        fresh = make_environment(place / "environment", python=python, without=hidden, wanted=wanted)
         console().print(f"rehearsal on {len(names)} tomograms, output in {log}", soft_wrap=True)
-        code = run_notebook(folder / "submit.ipynb", python, inputs=place / "input", working=place / "working", log=log)
+        code = run_notebook(folder / "submit.ipynb", fresh, inputs=place / "input", working=place / "working", log=log)
         if code:
             last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
             raise InputError(f"{log}: the notebook ended with code {code}: {last[:300]}")
@@ -97,12 +115,26 @@ def rehearse(folder: Path, run: RunDirectory, dataset: Dataset, *, hidden: Seque
     if before.read_bytes() == text:
         console().print(f"rehearsal: the same submission as {before}, byte by byte", soft_wrap=True)
         return
-    earlier = kaggle_score(
-        truth, read_submission(before, particles=run.particles, extents=extents), run.particles
-    ).total
-    if abs(earlier - score) > SAME:
+    earlier = read_submission(before, particles=run.particles, extents=extents)
+    share = min(share_found(earlier, table), share_found(table, earlier))
+    if share < SAME:
         raise InputError(
-            f"{log}: the rehearsal's submission scores {score:.6f}, but {before} scores {earlier:.6f}; was it made "
-            "with the same ensemble, and did the time budget drop anything?"
+            f"{log}: expected {SAME:.0%} of the picks of {before} in the rehearsal's submission and the other way "
+            f"round, within {NEAR:g} Å, but got {share:.2%}; was it made with the same ensemble, and did the time "
+            "budget drop anything?"
         )
-    console().print(f"rehearsal: {before} differs in places; it scores {earlier:.6f}", soft_wrap=True)
+    console().print(
+        f"rehearsal: {share:.2%} of the picks are those of {before}, within {NEAR:g} Å ({SAME:.0%} are asked for)",
+        soft_wrap=True,
+    )
+
+
+def share_found(picks: pd.DataFrame, others: pd.DataFrame) -> float:
+    """Return the share of picks that have one of the same species within `NEAR` in another list."""
+    near, keys = 0, ["experiment", "particle_type"]
+    groups = {key: rows[["x", "y", "z"]].to_numpy() for key, rows in others.groupby(keys)}
+    for key, rows in picks.groupby(keys):
+        if key in groups:
+            distance, _ = cKDTree(groups[key]).query(rows[["x", "y", "z"]].to_numpy())
+            near += int((distance <= NEAR).sum())
+    return near / len(picks) if len(picks) else 1.0

@@ -1,15 +1,16 @@
 """A dress rehearsal of the bundle: its notebook, in a fresh environment, without network.
 
-The fresh environment plays Kaggle's image. It sees what is installed here, except this project and what the bundle
-brings along; those the notebook has to install itself.
+The fresh environment plays Kaggle's image. It sees what is installed for the chosen Python, except this project and
+what the bundle brings along; those the notebook has to install itself. What the image has beyond that is installed
+first.
 """
 
 import json
 import os
+import re
+import shutil
 import subprocess
-import venv
-from collections.abc import Collection
-from importlib import metadata
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -45,29 +46,95 @@ socket.getaddrinfo = refuse
 '''
 
 
-def make_environment(folder: Path, *, without: Collection[str]) -> Path:
+INSTALLED = """\
+import json
+from importlib import metadata
+
+def tops(distribution):
+    for file in distribution.files or ():
+        if file.parts and file.parts[0] not in ("..", "__pycache__", "sitecustomize.py"):
+            yield str(distribution.locate_file(file.parts[0]))
+
+print(json.dumps([[d.metadata["Name"], sorted(set(tops(d)))] for d in metadata.distributions()]))
+"""
+"""Prints every distribution with the files and folders right in site-packages that belong to it."""
+
+
+def find_python(asked: str) -> Path:
+    """Return the interpreter of a version, ``3.12``, from PATH or from pyenv, or the one at a path.
+
+    Raises
+    ------
+    InputError
+        If there is none that runs.
+    """
+    if not re.fullmatch(r"3\.\d+(\.\d+)?", asked):
+        if not _runs(Path(asked)):
+            raise InputError(f"--python: expected a version as 3.12, or the path of an interpreter, but got {asked!r}")
+        return Path(asked).absolute()
+    on_path = shutil.which(f"python{asked}")
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [Path(on_path)] if on_path else []
+    candidates += [folder / "bin" / "python" for name in (asked, f"{asked}.*") for folder in sorted(pyenv.glob(name))]
+    for python in candidates:
+        if _runs(python):  # pyenv puts names on PATH that run nothing
+            return python
+    raise InputError(f"--python: expected python{asked} on PATH or in {pyenv}, but there is none that runs")
+
+
+def _runs(python: Path) -> bool:
+    try:
+        return not subprocess.run([str(python), "-c", "import venv"], capture_output=True, check=False).returncode
+    except OSError:
+        return False
+
+
+def make_environment(
+    folder: Path, *, python: Path, without: Collection[str], wanted: Mapping[str, str | None] | None = None
+) -> Path:
     """Make a fresh environment and return its Python.
 
     Parameters
     ----------
     folder
         Where; must not exist.
+    python
+        The interpreter whose installed distributions it sees.
     without
-        Canonical names of distributions that are installed here and that it must not see. This project is never seen.
+        Canonical names of distributions that it must not see. This project is never seen.
+    wanted
+        Names and versions of distributions that it must have; those that are not there are installed from pip's index.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be installed.
     """
-    venv.create(folder, with_pip=False, symlinks=True)
-    python = folder / "bin" / "python"
-    site = Path(_output(python, "import sysconfig; print(sysconfig.get_path('purelib'))"))
-    hidden = {PROJECT, *without}
-    for distribution in metadata.distributions():
-        if canonicalize_name(distribution.metadata["Name"]) in hidden:
+    subprocess.run([str(python), "-m", "venv", "--without-pip", str(folder)], check=True)
+    fresh = folder / "bin" / "python"
+    site = Path(_output(fresh, "import sysconfig; print(sysconfig.get_path('purelib'))"))
+    hidden, seen = {PROJECT, *without}, set()
+    for name, tops in json.loads(_output(python, INSTALLED)):
+        if canonicalize_name(name) in hidden:
             continue
-        for top in _tops(distribution):
+        seen.add(canonicalize_name(name))
+        for top in map(Path, tops):
             link = site / top.name
             if top.exists() and not link.exists():
                 link.symlink_to(top)
+    missing = {name: version for name, version in (wanted or {}).items() if name not in seen}
+    if missing:
+        _install(fresh, [name if version is None else f"{name}=={version}" for name, version in missing.items()])
     write_text(site / "sitecustomize.py", NO_NETWORK)
-    return python
+    return fresh
+
+
+def _install(python: Path, distributions: Sequence[str]) -> None:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *distributions]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+        raise InputError(f"--python: expected to install {', '.join(distributions)}, but cannot ({reason})")
 
 
 def run_notebook(notebook: Path, python: Path, *, inputs: Path, working: Path, log: Path) -> int:
@@ -124,19 +191,13 @@ def lay_out(bundle: Path, data: Path, inputs: Path) -> None:
     (inputs / "competition").symlink_to(data.resolve())
 
 
-def _tops(distribution: metadata.Distribution) -> set[Path]:
-    """Return the files and folders right in site-packages that belong to a distribution."""
-    tops = set()
-    for file in distribution.files or ():
-        if file.parts and file.parts[0] not in ("..", "__pycache__") and file.parts[0] != "sitecustomize.py":
-            tops.add(Path(str(distribution.locate_file(file.parts[0]))))
-    return tops
-
-
 def _clean_environment() -> dict[str, str]:
     """Return this process's environment without what points Python elsewhere."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV", "PIP_"))}
 
 
 def _output(python: Path, code: str) -> str:
-    return subprocess.run([str(python), "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(
+        [str(python), "-c", code], check=True, capture_output=True, text=True, env=_clean_environment()
+    )
+    return done.stdout.strip()

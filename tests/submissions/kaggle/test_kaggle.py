@@ -2,18 +2,23 @@ import json
 import shutil
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from packaging.utils import canonicalize_name
 
 from submissions.kaggle.__main__ import main
 from submissions.kaggle.bundle import COMPETITION, slug
 from submissions.kaggle.notebook import read_cells, write_notebook
-from submissions.kaggle.rehearsal import lay_out, make_environment, run_notebook
+from submissions.kaggle.packing import share_found
+from submissions.kaggle.rehearsal import find_python, lay_out, make_environment, run_notebook
 from tests.submissions.conftest import RUN
 from tomograms.errors import InputError, run_command
 from tomograms.files import read_json
+
+HERE = Path(sys.executable)
 
 
 def kaggle(*arguments):
@@ -70,6 +75,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(predicted, image, caps
         (["--expect", "0"], "--expect"),
         (["--image", "nothing.txt"], "nothing.txt"),
         (["--runs", "nowhere"], "nowhere"),
+        (["--rehearse", "--python", "3.999"], "--python: expected python3.999 on PATH or in"),
+        (["--rehearse", "--python", "nothing"], "--python: expected a version as 3.12, or the path"),
     ],
 )
 def test_wrong_input_is_one_line(predicted, capsys, arguments, said):
@@ -110,8 +117,8 @@ sys.meta_path.insert(0, Finder())
 def test_the_rehearsal(predicted, image, capsys, monkeypatch):
     """The fake members are no part of the wheel: they are laid into the fresh environment as a plug-in."""
 
-    def with_fakes(folder, *, without):
-        python = make_environment(folder, without=without)
+    def with_fakes(folder, **options):
+        python = make_environment(folder, **options)
         site = next((folder / "lib").glob("python*/site-packages"))
         shutil.copy(sys.modules["tests.submissions.fakes"].__file__, site / "fakes.py")
         (site / "fakes_plugin.py").write_text(REGISTER)
@@ -130,7 +137,7 @@ def test_the_rehearsal(predicted, image, capsys, monkeypatch):
 
 
 def test_no_network_and_no_project_in_the_fresh_environment(tmp_path):
-    python = make_environment(tmp_path / "environment", without={"starfile"})
+    python = make_environment(tmp_path / "environment", python=HERE, without={"starfile"})
     cells = [
         "import numpy",
         "try:\n    import submissions\nexcept ImportError:\n    print('no project')",
@@ -178,7 +185,7 @@ def test_a_notebook_without_data_is_one_line(tmp_path):
 def ended(place):
     """Run the notebook on what is attached, which must end it with code 2; return what it said."""
     write_notebook(place / "submit.ipynb", budget="11h", expect=500, final="folds")
-    python, log = make_environment(place / "environment", without=()), place / "log.txt"
+    python, log = make_environment(place / "environment", python=HERE, without=()), place / "log.txt"
     inputs = place / "input"
     assert run_notebook(place / "submit.ipynb", python, inputs=inputs, working=place / "working", log=log) == 2
     return log.read_text().splitlines()
@@ -187,3 +194,39 @@ def ended(place):
 def test_data_without_test_tomograms(tmp_path):
     with pytest.raises(InputError, match="rehearse"):
         lay_out(tmp_path, tmp_path, tmp_path / "input")
+
+
+def interpreter(path, works):
+    """Write a program that starts as an interpreter would, or that fails as pyenv's names on PATH do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\nexit {0 if works else 127}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_interpreter_is_found_by_its_version_or_path(tmp_path, monkeypatch):
+    shim = interpreter(tmp_path / "shims" / "python3.98", works=False)
+    monkeypatch.setenv("PATH", str(shim.parent), prepend=":")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    with pytest.raises(InputError, match=r"python3\.98 on PATH or in .*there is none that runs"):
+        find_python("3.98")
+    managed = interpreter(tmp_path / "pyenv" / "versions" / "3.98.1" / "bin" / "python", works=True)
+    assert find_python("3.98") == find_python("3.98.1") == find_python(str(managed)) == managed
+    interpreter(shim, works=True)
+    assert find_python("3.98") == shim
+
+
+def test_what_the_image_has_and_the_interpreter_lacks_is_installed_or_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(InputError, match=r"--python: expected to install no-such-thing==1\.5, but cannot \(.+\)"):
+        make_environment(
+            tmp_path / "environment", python=HERE, without=(), wanted={"numpy": "2.1.3", "no-such-thing": "1.5"}
+        )
+
+
+def test_the_share_of_picks_that_two_submissions_have_in_common():
+    columns = ["experiment", "particle_type", "x", "y", "z"]
+    one = pd.DataFrame([("A", "ribosome", 10.0, 0.0, 0.0), ("A", "ribosome", 90.0, 0.0, 0.0)], columns=columns)
+    other = pd.DataFrame([("A", "ribosome", 10.5, 0.0, 0.0), ("B", "ribosome", 90.0, 0.0, 0.0)], columns=columns)
+    assert (share_found(one, one), share_found(one, other), share_found(one.iloc[:0], other)) == (1.0, 0.5, 1.0)
+    assert share_found(one, other.assign(particle_type="virus-like-particle")) == 0.0

@@ -10,17 +10,19 @@ import pytest
 from submissions.kaggle.packages import (
     KAGGLE_IMAGE,
     NOT_FOR_INFERENCE,
-    PACKAGES,
     PROJECT,
     download_wheels,
     inference_requirements,
     lacking,
     project_metadata,
     read_image,
+    relied_on,
     root,
     write_wheel,
 )
 from tomograms.errors import InputError
+
+PACKAGES = {"tomograms", "compute", "models", "postproc", "evaluation", "ensemble", "submissions"}
 
 
 def test_the_wheel_holds_the_running_code_and_no_tests(tmp_path):
@@ -30,7 +32,7 @@ def test_the_wheel_holds_the_running_code_and_no_tests(tmp_path):
         assert archive.testzip() is None
         for name in ("submissions/make.py", "cv_folds.yaml", "models/unet/member.py"):
             assert archive.read(name) == (root() / name).read_bytes()
-        assert {name.split("/")[0] for name in names if name.endswith(".py")} == set(PACKAGES)
+        assert {name.split("/")[0] for name in names if name.endswith(".py")} == PACKAGES
         assert not [
             name for name in names if "__pycache__" in name or name.startswith("tests") or name.endswith(".csv")
         ]
@@ -82,9 +84,25 @@ def test_what_an_image_lacks():
 
 
 def test_this_projects_own_requirements_can_be_packed():
-    packed = lacking(inference_requirements(), dict.fromkeys(KAGGLE_IMAGE))
+    packed = lacking(inference_requirements(), KAGGLE_IMAGE)
     assert {"zarr", "monai", "ultralytics"} <= set(packed) and not NOT_FOR_INFERENCE & set(packed)
     assert not {name for name in packed if name.startswith(("torch==", "nvidia", "triton"))} and "torch" not in packed
+
+
+def test_what_is_taken_from_the_image_has_its_version():
+    there = relied_on(inference_requirements(), KAGGLE_IMAGE)
+    assert (there["numpy"], there["torch"], there["pyyaml"]) == ("2.1.3", "2.11.0", None)
+    assert not set(there) & set(lacking(inference_requirements(), KAGGLE_IMAGE)) and "zarr" not in there
+    assert relied_on(["starfile>=0.5"], {"starfile": "0.4", "pandas": "2.2.3", "numpy": None})["pandas"] == "2.2.3"
+
+
+def test_without_a_checkout_there_is_no_wheel(tmp_path, monkeypatch):
+    monkeypatch.setattr("submissions.kaggle.packages.root", lambda: tmp_path)
+    with pytest.raises(InputError, match="expected a checkout"):
+        write_wheel(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    with pytest.raises(InputError, match="hatchling builds none"):
+        write_wheel(tmp_path)
 
 
 def test_wheels_are_downloaded_from_pips_own_index(tmp_path, monkeypatch):
