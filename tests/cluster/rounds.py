@@ -1,0 +1,82 @@
+"""One round: the submitting process and jobs are killed at times that a seed gives; the end is the same to the byte.
+
+Each process is a new one, with a member that learns without a network.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from tests.evaluation.test_cv import NAMES, write_tiny_run
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = 4
+"""Of the submitting process and three jobs."""
+CODE = (
+    "import sys; from models import registry; from tests.evaluation.toy_member import TOY; registry.MEMBERS.clear(); "
+    "registry.MEMBERS.update(TOY); from evaluation.cv import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+def make_data(root: Path) -> None:
+    """Write a data set of three tiny tomograms, and folds."""
+    for number, name in enumerate(NAMES):
+        write_tiny_run(root / "data", name, number)
+    folds = "".join(f"  - {{held_out: [{n}], train: [{', '.join(m for m in NAMES if m != n)}]}}\n" for n in NAMES)
+    (root / "folds.yaml").write_text(f"tiny:\n{folds}")
+
+
+def start(root: Path, name: str, *further: str) -> "subprocess.Popen[bytes]":
+    """Start the command on run ``name``."""
+    given = ["--data", "data", "--fold-file", "folds.yaml", "--members", "toy", "--run", name, "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", CODE, *given, *further]
+    with (root / f"{name}.log").open("ab") as log:  # not a pipe: jobs that outlive the command would hold it open
+        return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
+
+
+def whole(root: Path) -> bytes:
+    """Return ``cv.json`` of a run that nobody disturbs, in one process."""
+    code = start(root, "whole").wait()
+    assert code == 0, (root / "whole.log").read_text()
+    return (root / "runs/whole/cv.json").read_bytes()
+
+
+def play(root: Path, seed: int, *, jobs: int, expected: bytes) -> int:
+    """Kill until the kills are used up, then let the command end; return how often something was killed."""
+    chance = random.Random(seed)
+    victims = ["driver", *["job"] * (KILLS - 1)]
+    chance.shuffle(victims)
+    name, killed = f"round-{seed}", 0
+    while True:
+        process = start(root, name, "--on", "local", "--jobs", str(jobs))
+        while victims:
+            try:
+                process.wait(chance.uniform(0.2, 6.0))
+                break
+            except subprocess.TimeoutExpired:
+                if strike(process, victims[-1], chance):
+                    victims.pop()
+                    killed += 1
+        code = process.wait()
+        if code == 0:
+            break
+        assert code in (3, -signal.SIGKILL), (root / f"{name}.log").read_text()
+    assert (root / "runs" / name / "cv.json").read_bytes() == expected
+    return killed
+
+
+def strike(process: "subprocess.Popen[bytes]", victim: str, chance: random.Random) -> bool:
+    """Kill the command, or one of the processes that it has started; return whether there was one."""
+    try:
+        own = psutil.Process(process.pid)
+        chosen = own if victim == "driver" else chance.choice(own.children(recursive=True))
+        chosen.kill()
+    except (psutil.Error, IndexError):
+        return False
+    return True
