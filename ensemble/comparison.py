@@ -9,7 +9,7 @@ from optuna.study import Study
 
 from ensemble.baselines import BASELINES, Baseline
 from ensemble.ensemble import Ensemble
-from ensemble.fitting import fit_ensemble
+from ensemble.fitting import fit_alone, fit_ensemble
 from ensemble.tuning import Tuning
 from evaluation.folds import Fold
 from evaluation.intervals import Interval, difference_interval
@@ -97,10 +97,7 @@ def compare(
     def evaluate(fit: Callable[[pd.DataFrame, pd.DataFrame], R]) -> NestedResult[R]:
         return nested_fit(fit, truth, candidates, particles=particles, folds=folds)
 
-    alone = {
-        member: evaluate(partial(fit_ensemble, particles=particles, members=[member], tuning=None, competing=False))
-        for member in members
-    }
+    alone = {member: evaluate(partial(fit_alone, particles=particles, member=member)) for member in members}
     ensemble = evaluate(tuned)
     baselines: dict[str, NestedResult[Ensemble | Baseline]] = {}
     for name, fit in BASELINES.items() if len(members) > 1 else ():

@@ -88,6 +88,20 @@ def fit_ensemble(
     return Ensemble(tuple(names), tuple(particles), corrections, rules)
 
 
+def fit_alone(truth: pd.DataFrame, candidates: pd.DataFrame, *, particles: Sequence[Particle], member: str) -> Ensemble:
+    """Return a member as an ensemble of one: calibrated and cut as the ensemble is, so that they compare.
+
+    Parameters
+    ----------
+    truth, candidates, particles
+        As for `fit_ensemble`; candidates of others are left out.
+    member
+        Its name.
+    """
+    own = candidates[candidates["member"] == member]
+    return fit_ensemble(truth, own, particles=particles, members=[member], tuning=None, competing=False)
+
+
 def measure(
     truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle, members: Sequence[str]
 ) -> tuple[dict[str, Calibration], dict[str, float]]:

@@ -1,8 +1,10 @@
 """Tomogram by tomogram: predicted, fused, written, and forgotten, so that five hundred need no more memory than one.
 
-The submission is written anew once a minute and at the end, as a whole and atomically: it is valid at any moment.
+The submission is written after the first tomogram, then once a minute and at the end, as a whole and atomically: it is
+valid at any moment.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -85,7 +87,7 @@ def collect(
     collected = Collected()
     if not path.exists():
         write_submission(path, empty_candidates())
-    written = clock()
+    written = -math.inf  # so that the first tomogram is written at once
     with Progress() as progress:
         task = progress.task("test tomograms", total=len(names))
         begun = 0

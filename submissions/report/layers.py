@@ -1,16 +1,16 @@
 """What each member and the ensemble report in one tomogram, honestly: nothing that is shown was fitted to its truth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from ensemble.ensemble import FILE, Ensemble
+from ensemble.fitting import fit_alone
 from ensemble.records import gather
 from evaluation.matching import match
 from evaluation.run_directory import RunDirectory
-from evaluation.thresholds import apply_thresholds, fit_thresholds
 from submissions.prediction.fusion import Fusion
 from submissions.prediction.inference import Prediction
 from tomograms.files import read_json
@@ -34,16 +34,19 @@ class Layers:
         Out-of-fold candidates, one list a member.
     by_fold
         Held-out runs -> the ensemble that was fitted without them.
+    alone
+        (Runs left out, member) -> the member's own rule, fitted when it is first asked for.
     """
 
     fusion: Fusion
     candidates: pd.DataFrame
     by_fold: Mapping[tuple[str, ...], Ensemble]
+    alone: dict[tuple[tuple[str, ...], str], Ensemble] = field(default_factory=dict, compare=False)
 
     def held_out(self, experiment: str) -> dict[str, pd.DataFrame]:
         """Return what is reported in a held-out run by name of the member, the ensemble last.
 
-        Thresholds (and with an ``ensemble.json`` of `ensemble.build` everything else) are fitted on the other folds.
+        Everything is fitted on the other folds (the ensemble with an ``ensemble.json`` of `ensemble.build`).
         """
         (fold,) = (fold for fold in self.fusion.run.folds if experiment in fold.held_out)
         ensemble = self.by_fold.get(fold.held_out, self.fusion.ensemble)
@@ -56,16 +59,18 @@ class Layers:
         return {**self.members(prediction.candidates, ()), FUSED: fused}
 
     def members(self, own: pd.DataFrame, without: tuple[str, ...]) -> dict[str, pd.DataFrame]:
-        """Return each member's candidates above thresholds that were fitted ``without`` some runs."""
-        run = self.fusion.run
-        truth = run.truth()
-        truth = truth[~truth["experiment"].isin(without)]
-        others = self.candidates[~self.candidates["experiment"].isin(without)]
-        kept = {}
-        for member in self.fusion.ensemble.members:
-            thresholds = fit_thresholds(truth, others[others["member"] == member], run.particles)
-            kept[member] = apply_thresholds(own[own["member"] == member], thresholds)
-        return kept
+        """Return what each member alone reports, calibrated and cut by rules that were fitted ``without`` some runs."""
+        return {member: self._alone(member, without).predict(own) for member in self.fusion.ensemble.members}
+
+    def _alone(self, member: str, without: tuple[str, ...]) -> Ensemble:
+        """Return a member's own rule."""
+        key = (without, member)
+        if key not in self.alone:
+            truth, others = (
+                table[~table["experiment"].isin(without)] for table in (self.fusion.run.truth(), self.candidates)
+            )
+            self.alone[key] = fit_alone(truth, others, particles=self.fusion.run.particles, member=member)
+        return self.alone[key]
 
 
 def load_layers(fusion: Fusion) -> Layers:

@@ -198,7 +198,7 @@ def _picks(dataset: Dataset | None, name: str) -> pd.DataFrame | None:
 
 
 def _members(layers: Layers) -> dict[str, pd.DataFrame]:
-    """Return each member's held-out candidates above thresholds that were fitted on the other folds."""
+    """Return what each member alone reports of held-out tomograms, by rules that were fitted on the other folds."""
     parts: dict[str, list[pd.DataFrame]] = {}
     for fold in layers.fusion.run.folds:
         own = layers.candidates[layers.candidates["experiment"].isin(fold.held_out)].reset_index(drop=True)

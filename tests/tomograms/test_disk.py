@@ -56,10 +56,10 @@ def test_simulated_tomograms_are_refused_before_one_is_made(tmp_path, small):
 
 
 def test_members_count_weights_checkpoints_and_slices():
-    unet = UNetMember().space(UNetMember.presets["demo"], [(48, 160, 160)])
+    unet = UNetMember().space(UNetMember().presets["demo"], [(48, 160, 160)])
     assert 3.1e6 < unet.kept < 3.3e6 and unet.passing == 8 * unet.kept  # the shipped weights have 3.16 MB in fp32
-    yolo = YoloMember().space(YoloMember.presets["demo"], [(48, 150, 160)] * 2)
-    step = YoloMember.presets["demo"].step
+    yolo = YoloMember().space(YoloMember().presets["demo"], [(48, 150, 160)] * 2)
+    step = YoloMember().presets["demo"].step
     assert yolo.passing == 2 * -(-48 // step) * 3 * 160**2 and 10e6 < yolo.kept < 11e6
 
 

@@ -2,14 +2,16 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.fitting import fit_alone
 from evaluation.counts import count, f_beta, pool
 from evaluation.intervals import score_interval
-from evaluation.nested import nested
+from evaluation.nested import nested_fit
 from evaluation.thresholds import apply_thresholds
 from submissions.make import main as make
 from submissions.report import page
@@ -289,8 +291,8 @@ def test_marks_of_the_layers_count_as_the_metric_does(material):
 def test_nested_scores_of_members_are_those_of_the_layers(material):
     truth = material.held_out.truth
     for member, table in material.members.items():
-        own = material.candidates[material.candidates["member"] == member].reset_index(drop=True)
-        result = nested(truth, own, CZII, material.run.folds)
+        fit = partial(fit_alone, particles=CZII, member=member)
+        result = nested_fit(fit, truth, material.candidates, particles=CZII, folds=material.run.folds)
         assert pool(count(truth, table, CZII)) == result.pooled
         assert material.scores[member]["interval"]["low"] == score_interval(result).low
 
