@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from submissions.kaggle.__main__ import main
 from submissions.kaggle.bundle import COMPETITION, slug
 from submissions.kaggle.notebook import read_cells, write_notebook
-from submissions.kaggle.packing import share_found
+from submissions.kaggle.packing import dropped, share_found
 from submissions.kaggle.rehearsal import find_python, lay_out, make_environment, run_notebook
 from tests.submissions.conftest import RUN
 from tomograms.errors import InputError, run_command
@@ -230,3 +230,11 @@ def test_the_share_of_picks_that_two_submissions_have_in_common():
     other = pd.DataFrame([("A", "ribosome", 10.5, 0.0, 0.0), ("B", "ribosome", 90.0, 0.0, 0.0)], columns=columns)
     assert (share_found(one, one), share_found(one, other), share_found(one.iloc[:0], other)) == (1.0, 0.5, 1.0)
     assert share_found(one, other.assign(particle_type="virus-like-particle")) == 0.0
+
+
+def test_what_the_time_budget_dropped_in_a_rehearsal_is_seen():
+    """A slow machine predicts less than `submissions.make` did: that is no disagreement."""
+    start = "time budget: 11 h 00 min for 500 tomograms; if it is short: test-time views divided by 2"
+    line = "time budget: from TS_9 on, dropped: test-time views divided by 8; without boxes"
+    assert dropped(f"{start}\n{line}\nfailed") == line  # test_workers asks for this form
+    assert dropped(start) == ""
