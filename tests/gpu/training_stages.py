@@ -46,12 +46,15 @@ def gradients(bench: Bench) -> None:
 
 
 def unet(bench: Bench) -> None:
-    """Take steps of the preset ``full``: speed, waiting for crops, memory, and a loss that falls."""
+    """Take steps of the preset ``full``: speed, waiting for crops, memory, and a loss that falls.
+
+    They start from scratch: a loss that starts from weights which know particles may rise at first.
+    """
     shape = bench.size((184, 400, 400), (40, 110, 110))
-    changes = bench.size({"steps": 120}, {"crop": (24, 32, 32), "batch": 2, "steps": 12})
+    changes = bench.size({"steps": 120}, {"crop": (24, 32, 32), "batch": 2, "steps": 40})
     for precision in ("fp16", "bf16") if bench.gpu else ("fp32",):
         with bench.like_a_t4(f"{precision}, memory"):
-            learner = learner_of(bench.device, precision, **changes)
+            learner = learner_of(bench.device, precision, init="scratch", **changes)
             volumes = [learner.prepare(*tomogram(shape, seed)) for seed in (1, 2)]
             _train(bench, learner, volumes, precision)
         if precision == "fp16":
