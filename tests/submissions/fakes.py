@@ -6,6 +6,7 @@ What they "learn" is a JSON file called weights.safetensors: where the truth lie
 import json
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +110,10 @@ class BoxesPredictor:
         BoxesPredictor.calls += 1
         if os.environ.get("KILL_ME_ON") == tomogram.name:
             os.kill(os.getpid(), signal.SIGKILL)
-        if "KILL_ONCE" in os.environ and not Path(os.environ["KILL_ONCE"]).exists():
-            Path(os.environ["KILL_ONCE"]).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if "KILL_ONCE" in os.environ:
+            with suppress(FileExistsError):  # of two processes one makes the file, and only that one is killed
+                Path(os.environ["KILL_ONCE"]).touch(exist_ok=False)
+                os.kill(os.getpid(), signal.SIGKILL)
         boxes = []
         depth = tomogram.volume.shape[0]
         for particle, strength, (z, y, x) in self.known.rows(tomogram):
