@@ -11,7 +11,7 @@ together have, nearer to its own the more particles it is expected to hold. No p
 those of the folds are.
 
 What picks say of cuts is one factor a species, held near 1: a change by a factor e must be worth `WORTH` true
-particles. It is tuned on cuts to which each tuning run's own candidates gave nothing in common, as a new tomogram's.
+particles. For the tuning, the common cut of each tuning run comes from the other ones, as a new tomogram's does.
 """
 
 from collections.abc import Mapping
@@ -144,8 +144,7 @@ def fit_cut(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle) -> Cut
     common = expected_cut(score)
     if not true or not len(curve.threshold):
         return Cut(common, 1.0)
-    last = np.searchsorted(-curve.threshold, -np.array(FACTORS), side="right") - 1  # the lowest score that is kept
-    tp, fp = (np.where(last >= 0, counts[last], 0) for counts in (curve.tp, curve.fp))
+    tp, fp = curve.counts_at(np.array(FACTORS))
     value = f_beta(tp, tp + fp, true) - WORTH * np.log(FACTORS) ** 2 / true
     best = np.flatnonzero(value >= value.max() - 1e-12)
     return Cut(common, FACTORS[int(best[np.argmin(np.abs(best - len(FACTORS) // 2))])])  # of equal ones nearest to 1

@@ -31,6 +31,11 @@ def add_choice(options: argparse.ArgumentParser) -> None:
     options.add_argument("--tomo-type", help="tomogram type (default: denoised)")
     options.add_argument("--user", help="whose picks are the truth, where several have picked (copick)")
     options.add_argument("--session", help="which of their sessions (copick)")
+    add_voxel_spacing(options)
+
+
+def add_voxel_spacing(options: argparse.ArgumentParser) -> None:
+    """Add ``--voxel-spacing``."""
     options.add_argument(
         "--voxel-spacing", type=float, help="Å, where there are several (copick), or where MRC headers have none"
     )

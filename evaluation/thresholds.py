@@ -42,6 +42,12 @@ class Curve:
         precision = np.minimum(self.tp / (self.tp + self.fp), 1.0)
         return float(np.sum(np.diff(self.tp, prepend=0) * precision) / (self.tp[0] + self.fn[0]))
 
+    def counts_at(self, thresholds: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return true and false positives at any thresholds, each ``(m,)``: the counts of the lowest score kept."""
+        last = np.searchsorted(-self.threshold, -thresholds, side="right")
+        tp, fp = (np.concatenate([[0], counts])[last] for counts in (self.tp, self.fp))  # nothing is kept above all
+        return tp, fp
+
 
 def sweep(truth: pd.DataFrame, candidates: pd.DataFrame, particle: Particle) -> Curve:
     """Return the exact curve of one species over all its distinct scores.

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.options import add_mask
+from evaluation.options import add_mask, add_voxel_spacing
 from models.initial import SHIPPED
 from submissions.make import FORMATS
 from tomograms.errors import InputError, run_command
@@ -51,9 +51,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--session", default="1", help="in which session (default: 1)")
     options.add_argument("--overwrite", action="store_true", help="replace copick picks of this user and session")
     options.add_argument("--tomo-type", default="denoised", help="tomogram type (default: denoised)")
-    options.add_argument(
-        "--voxel-spacing", type=float, help="Å, where there are several (copick), or where MRC headers have none"
-    )
+    add_voxel_spacing(options)
     options.add_argument(
         "--pictures", type=int, default=PICTURES, metavar="N", help=f"of how many tomograms (default: {PICTURES})"
     )

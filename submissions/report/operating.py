@@ -44,8 +44,7 @@ def _species(material: Material, particle: Particle, thresholds: NDArray[np.floa
     layer = material.held_out
     if layer is not None:
         curve = sweep(layer.truth, layer.fused, particle)
-        last = np.searchsorted(-curve.threshold, -thresholds, side="right") - 1  # the lowest score that is kept
-        tp, fp = (np.where(last >= 0, counts[last], 0) if len(counts) else 0 * last for counts in (curve.tp, curve.fp))
+        tp, fp = curve.counts_at(thresholds)
         true = int((layer.truth["particle_type"] == particle.name).sum())
         curves |= {
             "truth": true,
