@@ -17,9 +17,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder)
         make_data(root)
-        expected = whole(root)
+        expected, seconds = whole(root)
         for number in range(arguments.rounds):
-            killed = play(root, number, jobs=arguments.jobs, expected=expected)
+            killed = play(root, number, jobs=arguments.jobs, expected=expected, seconds=seconds)
             print(f"round {number}: the same bytes after {killed} kills", flush=True)
 
 

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -40,29 +41,38 @@ def start(root: Path, name: str, *further: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 
-def whole(root: Path) -> bytes:
-    """Return ``cv.json`` of a run that nobody disturbs, in one process."""
+def whole(root: Path) -> tuple[bytes, float]:
+    """Return ``cv.json`` of a run that nobody disturbs, in one process, and the seconds that it took."""
+    begin = time.monotonic()
     code = start(root, "whole").wait()
     assert code == 0, (root / "whole.log").read_text()
-    return (root / "runs/whole/cv.json").read_bytes()
+    return (root / "runs/whole/cv.json").read_bytes(), time.monotonic() - begin
 
 
-def play(root: Path, seed: int, *, jobs: int, expected: bytes) -> int:
-    """Kill until the kills are used up, then let the command end; return how often something was killed."""
+def play(root: Path, seed: int, *, jobs: int, expected: bytes, seconds: float) -> int:
+    """Kill until the kills are used up, then let the command end; return how often something was killed.
+
+    The times of the kills are shares of ``seconds``, what a run in one process takes here: a run with jobs starts
+    more processes and takes longer, so that the first kill meets it on a machine of any speed.
+    """
     chance = random.Random(seed)
     victims = ["driver", *["job"] * (KILLS - 1)]
     chance.shuffle(victims)
     name, killed = f"round-{seed}", 0
     while True:
         process = start(root, name, "--on", "local", "--jobs", str(jobs))
+        delay = chance.uniform(0.1, 0.9) * seconds
         while victims:
             try:
-                process.wait(chance.uniform(0.2, 6.0))
+                process.wait(delay)
                 break
             except subprocess.TimeoutExpired:
                 if strike(process, victims[-1], chance):
                     victims.pop()
                     killed += 1
+                    delay = chance.uniform(0.1, 0.9) * seconds
+                else:  # no job yet: the first one that starts
+                    delay = 0.02 * seconds
         code = process.wait()
         if code == 0:
             break
