@@ -187,10 +187,10 @@ TRAINING = Settings(
     tilt_weighting=(1.0, 2.0),
     correction=(0.0, 1.0),
     resolution=(20, 45),
-    denoising=(0.0, 0.7),
+    denoising=(0.0, 0.92),
     lumps=(0, 25),
     lump_radius=(80, 350),
-    absent=(0.0, 0.5),
+    absent=(0.0, 0.8),
 )
 """Wider, and mostly more crowded than any tomogram, so that few crops are empty: for networks to start from.
 
