@@ -43,6 +43,22 @@ def test_gold_changes_nothing_else_and_is_clipped():
     np.testing.assert_allclose(result[10:], normalise(volume)[10:], atol=0.03)
 
 
+def test_where_noise_was_taken_away_particles_do_not_end_equally_dark():
+    clean = 0.05 * noise((40, 40, 40))
+    clean[10:20, 10:20, 10:30] -= np.linspace(1, 3, 20, dtype=np.float32)  # 3 %: 20 to 60 deviations of the noise
+    result = normalise(clean)
+    assert np.percentile(result, 1) == pytest.approx(-7, abs=0.1)
+    depths = result[10:20, 10:20, 10:30].mean((0, 1))
+    np.testing.assert_allclose(depths / depths[0], np.linspace(1, 3, 20), atol=0.05)
+
+
+def test_noise_is_the_unit_where_there_is_some():
+    volume = noise((40, 40, 40))
+    volume[10:20, 10:20, 10:30] -= 3
+    median, scale = centre_and_scale(volume)
+    np.testing.assert_allclose(normalise(volume), np.clip((volume - median) / scale, -12, 6), atol=1e-5)
+
+
 def test_in_place_equals_copied_and_the_input_is_kept_otherwise():
     volume = noise()
     before = volume.copy()
