@@ -19,6 +19,8 @@ from tomograms.volume import Volume
 
 NONE = "none"
 """What stands for no mask where one is the default."""
+LOWEST = np.iinfo(np.int8).min
+"""What IMOD writes for 0 into signed bytes."""
 SOFT = 0.5
 """From which value on a voxel lies inside; masks may have soft edges between 0 and 1."""
 
@@ -157,17 +159,24 @@ def check_grid(stored: Volume, like: Volume) -> None:
 def inside_of(stored: Volume) -> NDArray[np.bool_]:
     """Return which voxels of a mask are inside.
 
-    Whole numbers are inside where they are not 0 (labels; bytes of 255, which MRC reads as -1), others from `SOFT` on.
+    Whole numbers are inside where they are not 0 (labels; bytes of 255, which MRC reads as -1), or above -128 where that
+    is the lowest of all and none is 0, as in IMOD's signed bytes. Others are inside from `SOFT` on.
 
     Raises
     ------
     InputError
-        If it holds fractions beyond 0 to 1, as a tomogram does, or nothing is inside.
+        If it holds fractions beyond 0 to 1, as a tomogram does, several values but no 0, or nothing is inside.
     """
     values = stored.read()
     low, high = float(values.min()), float(values.max())
     if all(np.array_equal(plane, np.rint(plane)) for plane in values):
         inside = values != 0
+        if inside.all() and low < high:
+            if low != LOWEST:
+                raise InputError(
+                    f"{stored.source}: expected a mask with 0 outside, but got {low:g} to {high:g} without 0"
+                )
+            inside = values > LOWEST
     elif low < 0 or high > 1:
         raise InputError(
             f"{stored.source}: expected a mask, of whole numbers or from 0 to 1, but got {low:g} to {high:g}"

@@ -22,6 +22,7 @@ from tomograms.picks import NEAR
 
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 """Types of voxels by the header's mode; complex and packed ones are no tomogram's."""
+AXES = ("mapc", "mapr", "maps")
 STACKS = range(401, 631)
 """Space groups of a stack of volumes."""
 UNSET = 1.0
@@ -118,15 +119,13 @@ def find_volume(path: Path, stated: float | None = None, *, usual: float | None 
         than stated.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), mrcfile.open(path, header_only=True) as file:
-            header = file.header.copy()
-            packed = {"GzipMrcFile": "gzip", "Bzip2MrcFile": "bzip2"}.get(type(file).__name__, "")
+        header, packed = _read_header(path)
         length = path.stat().st_size
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except DAMAGED as error:
         raise _unreadable(path, error) from None
-    mode, axes = int(header.mode), [int(header[name]) for name in ("mapc", "mapr", "maps")]
+    mode, axes = int(header.mode), [int(header[name]) for name in AXES]
     if mode not in MODES:
         raise InputError(f"{path}: expected an MRC mode of {', '.join(map(str, MODES))}, but got {mode}")
     if axes != [1, 2, 3]:
@@ -144,6 +143,28 @@ def find_volume(path: Path, stated: float | None = None, *, usual: float | None 
     return MrcVolume(path, packed, start, dtype, shape, _voxel_size(path, header, stated, usual))
 
 
+def _read_header(path: Path) -> tuple[Any, str]:
+    """Return a file's header, and how the file is packed.
+
+    Some programs leave out the name of the format, or have a machine stamp of their own. Such a file is one, too, if its
+    mode, axes and extended header are possible ones.
+    """
+
+    def read(permissive: bool) -> tuple[Any, str, bool]:
+        with warnings.catch_warnings(action="ignore"), mrcfile.open(path, "r", permissive, header_only=True) as file:
+            packed = {"GzipMrcFile": "gzip", "Bzip2MrcFile": "bzip2"}.get(type(file).__name__, "")
+            return file.header.copy(), packed, file.extended_header is not None
+
+    try:
+        header, packed, complete = read(permissive=False)
+    except ValueError:
+        header, packed, complete = read(permissive=True)
+        known = int(header.mode) in MODES and sorted(int(header[name]) for name in AXES) == [1, 2, 3]
+        if not (known and complete and header.nsymbt >= 0):
+            raise
+    return header, packed
+
+
 def _voxel_size(path: Path, header: Any, stated: float | None, usual: float | None) -> float:
     """Return the header's voxel size, Å, or the stated or usual one where the header says nothing."""
     if stated is not None and not 0 < stated < math.inf:
@@ -151,16 +172,16 @@ def _voxel_size(path: Path, header: Any, stated: float | None, usual: float | No
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.array([header.cella[axis] for axis in "xyz"], np.float64) / [header.mx, header.my, header.mz]
     told = ", ".join(f"{value:g}" for value in size)
-    if not header.mx * header.my * header.mz or not size.any():
+    unset = not header.mx * header.my * header.mz or not size.any()
+    if unset or np.all(size == UNSET):
         told_of = stated or usual
         if told_of is None:
-            raise InputError(f"{path}: expected a voxel size above 0 Å, but the header has none; give --voxel-spacing")
+            has = "has none" if unset else f"says exactly {UNSET:g} Å, as many programs do that know of none"
+            raise InputError(f"{path}: expected a voxel size above 0 Å, but the header {has}; give --voxel-spacing")
         return told_of
     if not (np.isfinite(size).all() and size.min() > 0 and size.max() <= size.min() * 1.001):
         raise InputError(f"{path}: expected cubic voxels above 0 Å, but got {told} Å (x, y, z)")
     own = float(size.mean())
-    if np.all(size == UNSET):
-        return stated or usual or own
     if stated is None:
         return own
     if abs(own / stated - 1) > NEAR:
@@ -172,9 +193,10 @@ def _voxel_size(path: Path, header: Any, stated: float | None, usual: float | No
 
 
 def _bytes_of(header: Any) -> str:
-    """Return the type of a header's bytes: signed, but for old files of IMOD's that say so."""
+    """Return the type of a header's bytes: signed, but for files of IMOD's, or with a maximum, that say otherwise."""
     stamp, flags = np.frombuffer(header.tobytes()[152:160], np.dtype("i4").newbyteorder(header.mode.dtype.byteorder))
-    return "u1" if stamp == IMOD and not flags & SIGNED else MODES[0]
+    signed = flags & SIGNED if stamp == IMOD else not header.dmax > np.iinfo(np.int8).max
+    return MODES[0] if signed else "u1"
 
 
 def _unpacked(path: Path, packed: str) -> BinaryIO | gzip.GzipFile | bz2.BZ2File:

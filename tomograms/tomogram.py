@@ -22,6 +22,8 @@ FEW = 50
 """Voxels on one level, besides: fewer say nothing of a distribution."""
 LEAST = 0.01
 """Part of a volume that a value without data fills at least; less does not move the statistics."""
+PLAIN = 0.98
+"""Part of a face from which on one value fills it."""
 
 SCARCE = 10_000
 """Voxels of a sample; where a mask leaves fewer, all that lie in it are looked at."""
@@ -139,7 +141,7 @@ def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
 
     Such a value makes up constant regions of at least `LEAST` of the volume, some of which reach its faces, and half of
     its voxels lie there. Grey levels of 8 bit repeat, too, but seldom along a line in each direction; saturated gold
-    does, in small regions inside.
+    does, in small regions inside. Of a value that fills a face, thin regions count, too.
 
     Parameters
     ----------
@@ -149,14 +151,20 @@ def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
         Every how many voxels are looked at, along each axis.
     """
     sample = volume[::step, ::step, ::step]
-    blank = np.stack([constant(volume, z)[::step, ::step] for z in range(0, len(volume), step)])
-    if blank.mean() < LEAST:
-        return np.empty(0, np.float32)
-    values, counts = np.unique(sample[blank], return_counts=True)
-    faces = np.concatenate([sample[face][blank[face]] for axis in range(3) for face in _faces(axis)])
-    found = values[(counts >= LEAST * sample.size) & np.isin(values, faces)]
-    solid = [np.count_nonzero(blank & (sample == value)) >= 0.5 * np.count_nonzero(sample == value) for value in found]
-    return found[np.array(solid, bool)]
+    faces = [face for axis in range(3) for face in _faces(axis)]
+    plain = [(volume[face], np.median(volume[face])) for face in faces]
+    filling = np.unique([value for face, value in plain if (face == value).mean() >= PLAIN]).astype(np.float32)
+    found = []
+    for known in [None, filling][: 1 + bool(filling.size)]:
+        blank = np.stack([constant(volume, z, known)[::step, ::step] for z in range(0, len(volume), step)])
+        if blank.mean() >= LEAST:
+            outer = np.concatenate([sample[face][blank[face]] for face in faces]) if known is None else known
+            values, counts = np.unique(sample[blank], return_counts=True)
+            for value in values[(counts >= LEAST * sample.size) & np.isin(values, outer)]:
+                alike = sample == value
+                if np.count_nonzero(blank & alike) >= 0.5 * np.count_nonzero(alike):
+                    found.append(value)
+    return np.unique(np.array(found, np.float32))
 
 
 def constant(volume: NDArray[np.float32], z: int, values: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:

@@ -70,12 +70,16 @@ def test_a_pick_lies_where_its_nearest_voxel_does_and_one_outside_the_volume_whe
     assert held_by(mask.astype(bool), positions, 10.0).tolist() == [True, False, False, True]
 
 
-@pytest.mark.parametrize("kind", ["bytes", "signed bytes of 255", "soft", "zarr", "no voxel size", "packed"])
+@pytest.mark.parametrize(
+    "kind", ["bytes", "signed bytes of 255", "IMOD", "IMOD 255", "soft", "zarr", "no voxel size", "packed"]
+)
 def test_masks_as_programs_write_them(data, masks, kind):
     path = masks / "A.mrc"
     match kind:
         case "signed bytes of 255":
             write_mask(path, slab() * np.int8(-1))
+        case "IMOD" | "IMOD 255":
+            write_mask(path, (slab().astype(int) * (255 if kind == "IMOD 255" else 1) - 128).astype(np.int8))
         case "soft":
             write_mask(path, np.where(slab() == 1, 0.7, 0.4).astype(np.float32))
         case "zarr":
@@ -130,6 +134,7 @@ def test_a_resampled_tomogram_has_its_mask_resampled(data, masks):
     [
         (lambda path: path.unlink(), "expected a mask called as the tomogram A, but found none"),
         (lambda path: write_mask(path, slab() * np.int8(0)), r"A\.mrc: expected a mask that holds some voxel"),
+        (lambda path: write_mask(path, slab() + np.int8(1)), r"A\.mrc: expected a mask with 0 outside, but got 1 to 2"),
         (
             lambda path: write_mask(path, slab()[1:]),
             r"its tomogram, \(20, 24, 28\) voxels of 10 Å, but got \(19,",

@@ -94,10 +94,22 @@ def test_an_extended_header_is_passed_over(tmp_path):
     assert np.array_equal(find_volume(path).read(), grey(0))
 
 
-@pytest.mark.parametrize(("stamp", "flags", "unsigned"), [(IMOD, 0, True), (IMOD, 1, False), (0, 0, False)])
-def test_unsigned_bytes_of_imod(tmp_path, stamp, flags, unsigned):
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("fields", [{"machst": stamp} for stamp in (b"D\0\0\0", b"D   ", b"\0\0\0\0")] + [{"map": b""}])
+def test_headers_of_other_programs(tmp_path, order, fields):
+    fields = {name: np.frombuffer(value, "u1") if name == "machst" else value for name, value in fields.items()}
+    path = write(tmp_path / "a.mrc", grey(0).astype(np.dtype("f4").newbyteorder(order)), **fields)
+    volume = find_volume(path)
+    assert np.array_equal(volume.read(), grey(0)) and volume.voxel_size == pytest.approx(VOXEL_SIZE, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "flags", "largest", "unsigned"),
+    [(IMOD, 0, 127, True), (IMOD, 1, 127, False), (IMOD, 1, 255, False), (0, 0, 127, False), (0, 0, 255, True)],
+)
+def test_bytes_without_a_sign(tmp_path, stamp, flags, largest, unsigned):
     data = np.arange(np.prod(SHAPE)).astype("u1").reshape(SHAPE)
-    path = write(tmp_path / "a.mrc", data.view("i1"))
+    path = write(tmp_path / "a.mrc", data.view("i1"), dmax=largest)
     content = bytearray(path.read_bytes())
     content[152:160] = np.array([stamp, flags], "<i4").tobytes()
     path.write_bytes(content)
@@ -125,12 +137,18 @@ def test_a_stack_of_one_volume_is_a_volume(tmp_path):
     ("header", "stated", "size"),
     [
         (10.012, None, 10.012),
-        (1.0, None, 1.0),
+        (1.0, 1.0, 1.0),
         (0.0, 7.84, 7.84),
         (1.0, 7.84, 7.84),
         (10.012, 10.0, 10.012),
         ((10.0, 10.005, 10.0), None, 10.0017),
         (0.0, None, "expected a voxel size above 0 Å, but the header has none; give --voxel-spacing"),
+        (
+            1.0,
+            None,
+            "expected a voxel size above 0 Å, but the header says exactly 1 Å, as many programs do that know of none; "
+            "give --voxel-spacing",
+        ),
         (10.0, 7.84, "expected the voxel size of --voxel-spacing, 7.84 Å within 1 %, but its header says 10 Å"),
         ((10.0, 10.0, 10.02), None, "expected cubic voxels above 0 Å, but got 10, 10, 10.02 Å (x, y, z)"),
         ((10.0, 10.0, 0.0), None, "expected cubic voxels above 0 Å, but got 10, 10, 0 Å (x, y, z)"),
@@ -183,7 +201,7 @@ BAD = {
         lambda p: p.write_bytes(gzip.compress(gzip.decompress(write(p).read_bytes())[:5000])),
         r"intact MRC file, .*ends in slice 5 of 9",
     ),
-    "machine stamp": ("a.mrc", lambda p: write(p, machst=0), "intact MRC file, .*machine stamp"),
+    "machine stamp": ("a.mrc", lambda p: write(p, machst=0, mode=9), "intact MRC file, .*machine stamp"),
     "complex": ("a.mrc", lambda p: write(p, np.ones(SHAPE, np.complex64)), "MRC mode of 0, 1, 2, 6, 12, but got 4$"),
     "mode": ("a.mrc", lambda p: write(p, mode=101), "MRC mode of 0, 1, 2, 6, 12, but got 101$"),
     "image": ("a.mrc", lambda p: write(p, grey(0)[0]), r"3D volume \(z, y, x\), but got the shape \(1, 12, 15\)$"),
@@ -230,13 +248,13 @@ def test_shape_and_voxel_size_need_the_header_alone(tmp_path, monkeypatch):
 
 
 def test_the_fingerprint_follows_content_and_voxel_size(tmp_path):
-    first = find_volume(write(tmp_path / "1/a.mrc", size=1.0)).fingerprint()
-    assert find_volume(write(tmp_path / "2/a.mrc", size=1.0)).fingerprint() == first
+    first = find_volume(write(tmp_path / "1/a.mrc", size=1.0), 9.0).fingerprint()
+    assert find_volume(write(tmp_path / "2/a.mrc", size=1.0), 9.0).fingerprint() == first
     assert find_volume(tmp_path / "1/a.mrc", 8.0).fingerprint() != first
     content = bytearray((tmp_path / "2/a.mrc").read_bytes())
     content[-1] ^= 1
     (tmp_path / "2/a.mrc").write_bytes(content)
-    assert find_volume(tmp_path / "2/a.mrc").fingerprint() != first
+    assert find_volume(tmp_path / "2/a.mrc", 9.0).fingerprint() != first
 
 
 def test_one_file_a_run_and_one_kind_of_folder(tmp_path):

@@ -98,6 +98,21 @@ def test_blank_parts_change_nothing_where_there_is_data(axis, filled, value):
     assert not result[outside].any()
 
 
+@pytest.mark.parametrize(
+    "faces", [[(0, slice(6))], [(0, slice(-5, None))], [(a, s) for a in (1, 2) for s in (slice(3), slice(-2, None))]]
+)
+def test_thin_padding_along_faces_changes_nothing_either(faces):
+    volume = noise((60, 90, 90)) * np.float32(7e-6) + np.float32(3e-5)
+    inside = np.ones(volume.shape, bool)
+    for axis, part in faces:
+        inside[(slice(None),) * axis + (part,)] = False
+    expected = normalise(volume)[inside]
+    volume[~inside] = 0
+    result = normalise(volume)
+    np.testing.assert_allclose(result[inside], expected, atol=0.03)
+    assert not result[~inside].any()
+
+
 def test_few_grey_levels_are_data():
     levels = np.clip(np.round(noise((40, 40, 40)) * 1.2 + 128), 0, 255).astype(np.float32)
     result = normalise(levels)

@@ -44,7 +44,8 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
     Raises
     ------
     InputError
-        If the folder or a species is missing, two files claim one species, or a file is damaged, empty, or inverted.
+        If the folder or a species is missing, two files claim one species, or a file is damaged, empty, or inverted. Or
+        if a map's particle is twice as large as its radius says, or half as large: its header's voxel size is wrong.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of maps")
@@ -57,7 +58,15 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
             raise InputError(
                 f"{folder}: expected one file per species, but got {', '.join(name + s for s in suffixes)}"
             )
-    return tuple(READERS[s](name, folder / (name + s), voxel_size) for name, (s,) in files.items())
+    species = tuple(READERS[s](name, folder / (name + s), voxel_size) for name, (s,) in files.items())
+    for particle, one in zip(particles, species, strict=True):
+        suffix = files[particle.name][0]
+        if READERS[suffix] is read_map and not 0.5 <= one.reach / particle.radius <= 2:
+            raise InputError(
+                f"{folder / (particle.name + suffix)}: expected a particle that reaches about {particle.radius:g} Å, its "
+                f"radius, but with its header's voxel size it reaches {one.reach:.0f} Å"
+            )
+    return species
 
 
 def read_others(folder: Path, voxel_size: float) -> tuple[Species, ...]:

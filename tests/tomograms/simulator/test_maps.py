@@ -106,6 +106,13 @@ def test_a_map_in_the_wrong_unit(tmp_path):
         read_species(tmp_path, RIBOSOME, VOXEL_SIZE)
 
 
+@pytest.mark.parametrize("voxel_size", [1.0, 30.0])
+def test_a_map_whose_header_has_another_voxel_size(tmp_path, voxel_size):
+    write(tmp_path / "ribosome.mrc", blobs(), voxel_size)  # 1 Å where nobody knew of one; 6 Å is right
+    with pytest.raises(InputError, match=r"about 150 Å, its radius, but with its header's .* reaches \d+ Å$"):
+        read_species(tmp_path, RIBOSOME, VOXEL_SIZE)
+
+
 @pytest.mark.parametrize("name", ["ribosome.mrc", "ribosome.pdb", "ribosome.cif"])
 def test_a_damaged_file(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x00not a map\n" * 5)
