@@ -159,8 +159,8 @@ def check_grid(stored: Volume, like: Volume) -> None:
 def inside_of(stored: Volume) -> NDArray[np.bool_]:
     """Return which voxels of a mask are inside.
 
-    Whole numbers are inside where they are not 0 (labels; bytes of 255, which MRC reads as -1), or above -128 where that
-    is the lowest of all and none is 0, as in IMOD's signed bytes. Others are inside from `SOFT` on.
+    Whole numbers are inside where they are not 0 (labels; bytes of 255, which MRC reads as -1), or above -128 where
+    that is the lowest of all and none is 0, as in IMOD's signed bytes. Others are inside from `SOFT` on.
 
     Raises
     ------

@@ -146,8 +146,8 @@ def find_volume(path: Path, stated: float | None = None, *, usual: float | None 
 def _read_header(path: Path) -> tuple[Any, str]:
     """Return a file's header, and how the file is packed.
 
-    Some programs leave out the name of the format, or have a machine stamp of their own. Such a file is one, too, if its
-    mode, axes and extended header are possible ones.
+    Some programs leave out the name of the format, or have a machine stamp of their own. Such a file is one, too, if
+    its mode, axes and extended header are possible ones.
     """
 
     def read(permissive: bool) -> tuple[Any, str, bool]:

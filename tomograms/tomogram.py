@@ -61,8 +61,9 @@ def normalise(
 
     Real tomograms have values around 1e-5 and gold or ice at many deviations; the median and the median absolute
     deviation ignore both. Where noise has been taken away, what is left of it is no unit: particles would lie beyond
-    the limits, all equally dark. There the scale is the one that brings the darkest percent to `DARKEST`. The statistics are taken on a regular subsample of at most about a million voxels, and only
-    on those that hold data (see `fill_values`): padding, masks and uncropped reconstructions become 0.
+    the limits, all equally dark. There the scale is the one that brings the darkest percent to `DARKEST`. The
+    statistics are taken on a regular subsample of at most about a million voxels, and only on those that hold data (see
+    `fill_values`): padding, masks and uncropped reconstructions become 0.
 
     Parameters
     ----------

@@ -63,8 +63,8 @@ def read_species(folder: Path, particles: Sequence[Particle], voxel_size: float)
         suffix = files[particle.name][0]
         if READERS[suffix] is read_map and not 0.5 <= one.reach / particle.radius <= 2:
             raise InputError(
-                f"{folder / (particle.name + suffix)}: expected a particle that reaches about {particle.radius:g} Å, its "
-                f"radius, but with its header's voxel size it reaches {one.reach:.0f} Å"
+                f"{folder / (particle.name + suffix)}: expected a particle that reaches about {particle.radius:g} Å, "
+                f"its radius, but with its header's voxel size it reaches {one.reach:.0f} Å"
             )
     return species
 
