@@ -18,6 +18,7 @@ WORDS = {
     "build": ("ensemble.build", "tune and score the ensemble of a cross-validation"),
     "submit": ("submissions.make", "predict new tomograms with an ensemble and write a submission"),
     "report": ("submissions.report.__main__", "show what a run found, where it fails and what it cost, on one page"),
+    "review": ("submissions.review", "list picks of your own that are likely missing or wrong"),
     "pictures": ("submissions.pictures", "draw tomograms with what was found there"),
     "check": ("submissions.check", "check a submission line by line"),
     "kaggle": ("submissions.kaggle.__main__", "pack an ensemble for Kaggle"),

@@ -26,6 +26,7 @@ COMMANDS = (
     "submissions.kaggle",
     "submissions.pictures",
     "submissions.report",
+    "submissions.review",
     "tomograms.simulator.picture",
     "tomograms.simulator.tree",
 )

@@ -1,0 +1,101 @@
+"""A run's own picks, looked at through what its members found out of fold: a table, ``review.csv``, copick picks."""
+
+import argparse
+from collections.abc import Sequence
+
+import pandas as pd
+from rich.table import Table
+
+from ensemble.ensemble import FILE
+from ensemble.labels import COLUMNS, LabelReview, review_labels
+from evaluation.report import empty_table
+from evaluation.run_directory import RunDirectory
+from submissions.export.copick_picks import CopickTarget
+from submissions.export.provenance import Provenance, ensemble_version
+from submissions.inputs import find_run, open_data
+from submissions.prediction.fusion import load_fusion
+from submissions.report.layers import load_layers
+from submissions.report.material import held_out_layer
+from tomograms.console import console
+from tomograms.errors import InputError
+from tomograms.files import replacing
+
+FINDINGS = ("missing", "doubtful")
+"""What a row of the list is; names of copick sessions, too."""
+
+
+def review(arguments: argparse.Namespace) -> None:
+    """Do what `submissions.review` was asked for.
+
+    Raises
+    ------
+    InputError
+        If the run holds no picks, or picks are in the copick project already.
+    """
+    run = find_run(arguments.runs, arguments.run)
+    layers = load_layers(load_fusion(run, []))
+    if not layers.by_fold:
+        raise InputError(f"{run.path / FILE}: expected an ensemble of a cross-validation, whose picks can be looked at")
+    targets = _targets(arguments, run) if arguments.to else {}
+    reviews = review_labels(run.truth(), held_out_layer(layers).fused, run.particles)
+    path = (arguments.out or run.path) / "review.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        listed(reviews).to_csv(temporary, index=False, lineterminator="\n")
+    console().print(review_table(reviews, simulated=run.record.simulated))
+    console().print(f"written: {path}", soft_wrap=True)
+    for finding, target in targets.items():
+        picks = pd.concat([getattr(own, finding) for own in reviews], ignore_index=True)
+        count = target.write(
+            picks.rename(columns={"probability": "score"}),
+            extents=open_data(run, None).extents(list(run.record.held_out)),
+            species=[own.particle_type for own in reviews],
+            provenance=_provenance(run, target),
+        )
+        console().print(f"{count} copick pick sets of user {target.user}, session {target.session}", soft_wrap=True)
+
+
+def listed(reviews: Sequence[LabelReview]) -> pd.DataFrame:
+    """Return the list: ``finding`` and the columns of `ensemble.labels`, a species after the other."""
+    tables = [getattr(own, name).assign(finding=name) for own in reviews for name in FINDINGS]
+    return pd.concat(tables, ignore_index=True)[["finding", *COLUMNS]]
+
+
+def review_table(reviews: Sequence[LabelReview], *, simulated: bool) -> Table:
+    """Return what is said of each species."""
+    columns = ("picks", "share picked", "missing", "listed", "doubtful", "swapped", "perfect F4")
+    title = "What the picks miss, as far as the networks can tell" + (" (simulated data)" if simulated else "")
+    table = empty_table(title, "species", columns)
+    for own in reviews:
+        lost = own.missing["probability"]
+        table.add_row(
+            own.particle_type,
+            str(own.picks),
+            f"{own.picked:.2f}",
+            f"{lost.sum():.0f}",
+            str(len(lost)),
+            str(len(own.doubtful)),
+            str(int((own.doubtful["instead"] != "").sum())),
+            f"{own.most:.3f}",
+        )
+    return table
+
+
+def _targets(arguments: argparse.Namespace, run: RunDirectory) -> dict[str, CopickTarget]:
+    """Return where each finding goes, checked."""
+    root = open_data(run, None).root
+    targets = {name: CopickTarget(root, arguments.user, name, arguments.overwrite) for name in FINDINGS}
+    for target in targets.values():
+        target.check(run.record.held_out, [particle.name for particle in run.particles])
+    return targets
+
+
+def _provenance(run: RunDirectory, target: CopickTarget) -> Provenance:
+    return Provenance(
+        target.user,
+        target.session,
+        run.record.data.tomogram_type,
+        run.name,
+        ensemble_version(run.path / FILE),
+        run.record.simulated,
+    )
