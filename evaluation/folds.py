@@ -188,6 +188,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the folds of a data set."""
     arguments = parser().parse_args(argv)
+    from evaluation.inspection import find_annotated  # after parsing, so that --help is fast
+
     if arguments.out.exists() and not arguments.overwrite:
         raise InputError(f"{arguments.out}: expected no such file yet; name another with --out, or give --overwrite")
     dataset = open_dataset(
@@ -197,15 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         session=arguments.session,
         voxel_spacing=arguments.voxel_spacing,
     )
-    runs: list[str] = []
-    empty: list[str] = []
-    for run in dataset.runs("train"):
-        if dataset.has_picks(run):
-            (runs if dataset.has_tomogram(run) else empty).append(run)
-    for line in dataset.passed_over((*dataset.runs("train"), *dataset.runs("test"))):
-        print(line)
-    if empty:
-        print(f"left out, because they have picks but no tomogram of this type: {', '.join(empty)}")
+    runs = find_annotated(dataset)
     if len(runs) < 2:
         found = ", ".join(runs) or "none"
         raise InputError(

@@ -1,6 +1,6 @@
-"""What a new run's data are looked at for, and what is said of them, before its first training."""
+"""What data are looked at for, and what is said of them, before folds are written and before the first training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -8,14 +8,50 @@ from tomograms.appearance import Appearance, appearance
 from tomograms.console import Progress, console
 from tomograms.dataset import Dataset
 from tomograms.pick_checks import doubtful_units
+from tomograms.picks import join_truth
 from tomograms.tables import some_of
+
+
+def find_annotated(dataset: Dataset) -> list[str]:
+    """Return the runs that folds are made of, which have picks and a tomogram; say what of the others, and of picks."""
+    runs: list[str] = []
+    empty: list[str] = []
+    for run in dataset.runs("train"):
+        if dataset.has_picks(run):
+            (runs if dataset.has_tomogram(run) else empty).append(run)
+    for line in whose_picks(dataset, (*dataset.runs("train"), *dataset.runs("test"))):
+        _say(line)
+    if empty:
+        _say(f"left out, because they have picks but no tomogram of this type: {', '.join(empty)}")
+    say_doubts(dataset, join_truth([dataset.picks(run) for run in runs]))
+    return runs
+
+
+def whose_picks(dataset: Dataset, runs: Iterable[str]) -> list[str]:
+    """Return sentences: whose picks are truth, where several have picked, and whose are passed over as a program's."""
+    truth: dict[str, set[str]] = {}
+    programs: dict[str, list[str]] = {}
+    for run in runs:
+        sets = dataset.source.pick_sets(run)
+        chosen = {(s.user, s.session) for s in dataset.choice.among(sets)}
+        for user, _ in chosen:
+            truth.setdefault(user or "-", set()).add(run)
+        for user, session in sorted({(s.user, s.session) for s in sets if s.program} - chosen):
+            programs.setdefault(f"{user or '-'}/{session or '-'}", []).append(run)
+    several = some_of(f"{user} in {some_of(names)}" for user, names in truth.items()) if len(truth) > 1 else ""
+    counted = [f"picks of several users count as truth (choose one with --user): {several}"] if several else []
+    return counted + [
+        "a program's picks are no truth unless --user names them; passed over (user/session): "
+        f"{whose} in {some_of(names)}"
+        for whose, names in sorted(programs.items())
+    ]
 
 
 def say_doubts(dataset: Dataset, picks: pd.DataFrame) -> None:
     """Say where picks seem to be in another unit than Å."""
     line = doubtful_units(picks, dataset.extents(sorted(set(picks["experiment"]))), "the picks")
     if line:
-        console().print(line, soft_wrap=True)
+        _say(line)
 
 
 def say_masks(dataset: Dataset, runs: Sequence[str]) -> None:
@@ -24,10 +60,9 @@ def say_masks(dataset: Dataset, runs: Sequence[str]) -> None:
         return
     shares = [100 * float(dataset.masks.read(run).mean()) for run in runs]
     dropped = {run: count for run in runs if (count := dataset.outside_mask(run))}
-    console().print(
+    _say(
         f"masks of {dataset.masks.name} hold {min(shares):.2g} to {max(shares):.2g} % of a tomogram; "
-        f"picks outside, which are no truth: {some_of(f'{n} in {run}' for run, n in dropped.items()) or 'none'}",
-        soft_wrap=True,
+        f"picks outside, which are no truth: {some_of(f'{n} in {run}' for run, n in dropped.items()) or 'none'}"
     )
 
 
@@ -41,3 +76,8 @@ def look_at(dataset: Dataset, names: Sequence[str]) -> dict[str, Appearance]:
             task.update(done)
         task.finish()
     return found
+
+
+def _say(line: str) -> None:
+    """Print a line as it is."""
+    console().print(line, soft_wrap=True)

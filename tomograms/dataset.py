@@ -15,7 +15,6 @@ from tomograms.particles import Particle
 from tomograms.picks import Choice, PickSet, join_truth
 from tomograms.resampling import growth, resample
 from tomograms.source import Source, open_source
-from tomograms.tables import some_of
 from tomograms.tomogram import Tomogram, normalise
 from tomograms.truth import truth_of
 
@@ -159,20 +158,6 @@ class Dataset:
     def has_picks(self, run: str) -> bool:
         """Return whether there are picks in a run, which includes a file of picks without points."""
         return bool(self._chosen(run))
-
-    def passed_over(self, runs: Iterable[str]) -> list[str]:
-        """Return a sentence for each user and session whose picks are a program's, and therefore no truth."""
-        found: dict[str, list[str]] = {}
-        for run in runs:
-            sets = self.source.pick_sets(run)
-            chosen = {(s.user, s.session) for s in self.choice.among(sets)}
-            for user, session in sorted({(s.user, s.session) for s in sets if s.program} - chosen):
-                found.setdefault(f"{user or '-'}/{session or '-'}", []).append(run)
-        return [
-            "a program's picks are no truth unless --user names them; passed over (user/session): "
-            f"{whose} in {some_of(names)}"
-            for whose, names in sorted(found.items())
-        ]
 
     def picks(self, run: str) -> pd.DataFrame:
         """Read a run's picks: ``experiment, particle_type, x, y, z`` (Å).

@@ -1,4 +1,4 @@
-"""A folder of MRC files: ``{run}.mrc``, and beside them ``picks.csv`` or ``{species}.star``."""
+"""A folder of MRC files: ``{run}.mrc``, and beside them ``picks.csv``, ``{species}.star`` or copick's JSON files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tomograms.mrc import find_volume
 from tomograms.mrc_names import find_files, run_name
 from tomograms.particles import CZII, Particle, from_copick
 from tomograms.pick_tables import read_csv, read_star
-from tomograms.picks import Choice, PickSet
+from tomograms.picks import Choice, PickSet, make_pick_set
 from tomograms.tables import some_of
 from tomograms.volume import Volume
 
@@ -51,7 +51,7 @@ class MrcFolder:
 
     @cached_property
     def _picked(self) -> dict[str, list[PickSet]]:
-        """Everybody's picks by run: a person's, since neither kind of file tells who made it."""
+        """Everybody's picks by run; those of tables are a person's, since none tells who made it."""
         known = [*(particle.name for particle in self.particles), *sorted(self.ignored)]
         stars = sorted(path for path in self.root.glob("*.star") if not path.name.startswith("."))
         for path in stars:
@@ -74,9 +74,18 @@ class MrcFolder:
                 position = rows[["x", "y", "z"]].to_numpy()
                 found[run, name] = PickSet(str(path), name, "", "", position, voxels=False, program=False)
         sets: dict[str, list[PickSet]] = {run: [] for run in self.files}
-        for (run, name), pick_set in found.items():
-            if name in known:
-                sets[run].append(pick_set)
+        for (run, _), pick_set in found.items():
+            sets[run].append(pick_set)
+        for path in sorted(self.root.glob("[!.]*.json")):
+            content = read_json(path) if path.name != SPECIES else None
+            if isinstance(content, dict) and "points" in content:  # others are no picks
+                run = run_name(str(content.get("run_name")), self.files)
+                name = str(content.get("pickable_object_name"))
+                for value, names, what in ((run, self.files, "run_name"), (name, known, "pickable_object_name")):
+                    if value not in names:
+                        raise InputError(f"{path}: expected the {what} {', '.join(names)}, but got {value!r}")
+                whose = str(content.get("user_id") or ""), str(content.get("session_id") or "")
+                sets[run].append(make_pick_set(content, str(path), (*whose, name), program=False))
         return sets
 
     def names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from tomograms.coordinates import AXES
 from tomograms.errors import InputError
 
-UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 10.0}
+UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 1e1, "micrometer": 1e4, "meter": 1e10}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
 SHIFT = 0.01
 """Voxels by which a volume may be translated: no more than rounding."""
@@ -46,7 +46,7 @@ def parse_multiscales(attributes: Mapping[str, Any], where: str) -> tuple[str, f
     if axes != list(AXES) or scale.shape != (3,):
         raise InputError(f"{where}: expected the axes z, y, x with three scales, but got {axes}")
     if any(unit not in list(UNITS) for unit in units):
-        raise InputError(f"{where}: expected axes in angstrom or nanometer, but got {units}")
+        raise InputError(f"{where}: expected axes in {', '.join(filter(None, UNITS))}, but got {units}")
     size = scale * [UNITS[unit] for unit in units]
     if not (np.all(np.isfinite(size)) and size.min() > 0 and size.max() <= size.min() * 1.001):
         raise InputError(f"{where}: expected cubic voxels above 0 Å, but got {size.tolist()} Å (z, y, x)")

@@ -1,6 +1,6 @@
 """Picks of many runs in one table: CSV in a stated unit, and RELION's STAR files."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,9 @@ NAMES = ("rlnTomoName", "rlnMicrographName")
 VOXEL = tuple(f"rlnCoordinate{axis}" for axis in "XYZ")
 SERIES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize")
 """Of the optics: the pixels that RELION counts ``rlnCoordinateX/Y/Z`` in, which are not the tomogram's voxels."""
+ORIGIN = tuple(f"rlnOrigin{axis}Angst" for axis in "XYZ")
+PIXELS = tuple(f"rlnOrigin{axis}" for axis in "XYZ")
+TURNED = tuple(f"rlnTomoSubtomogram{angle}" for angle in ("Rot", "Tilt", "Psi"))
 CENTRED = tuple(f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ")
 
 
@@ -65,8 +68,8 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     Block ``particles``, or the only one. ``rlnTomoName`` or ``rlnMicrographName`` names the run, with or without
     folder and suffix. ``rlnCenteredCoordinateX/Y/ZAngst`` is in Å from the voxel with the index n / 2. Without it
     ``rlnCoordinateX/Y/Z`` is in pixels of the tilt series where the block ``optics`` tells their size (`SERIES`) and
-    the particles have no ``rlnPixelSize``, else in voxels, 0 at the centre of the first. Origins of a refinement are
-    not looked at.
+    the particles have no ``rlnPixelSize``, else in voxels, 0 at the centre of the first. Origins of a refinement
+    (`ORIGIN`) are taken off.
 
     Parameters
     ----------
@@ -84,8 +87,9 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     Raises
     ------
     InputError
-        If it is no STAR file, a column is missing, a run is not known, a coordinate is not a finite number, or
-        coordinates are in voxels of another size than the tomogram's (``rlnPixelSize``).
+        If it is no STAR file, a column is missing, a run is not known, a coordinate is not a finite number, coordinates
+        are in voxels of another size than the tomogram's (``rlnPixelSize``), or origins are in pixels, or in
+        subtomograms that are turned.
     """
     table, optics = _particles(path)
     name = next((name for name in NAMES if name in table), None)
@@ -97,10 +101,7 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
         )
     names = [run_name(text, runs, (*SUFFIXES, ".tomostar")) for text in table[name].astype(str)]
     _refuse_rows(path, table[name], ~np.isin(names, list(runs)), f"a run of {', '.join(runs)} for {name}")
-    position = np.empty((len(table), 3))
-    for axis, column in enumerate(columns):
-        position[:, axis] = pd.to_numeric(table[column], errors="coerce")
-        _refuse_rows(path, table[column], ~np.isfinite(position[:, axis]), f"a finite number for {column}")
+    position = _numbers(path, table, columns)
     volumes = {run: volume(run) for run in set(names)}
     size = np.array([volumes[run].voxel_size for run in names])
     if columns == CENTRED:
@@ -113,8 +114,31 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
         position *= size[:, None]
     else:
         position *= _pixels(path, table, optics, size)[:, None]
-    xyz = dict(zip("xyz", position.T, strict=True))
+    xyz = dict(zip("xyz", (position - _origins(path, table)).T, strict=True))
     return join_truth([pd.DataFrame({"experiment": names, "particle_type": path.stem, **xyz})])
+
+
+def _numbers(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Return columns of finite numbers, ``(n, k)``."""
+    values = np.empty((len(table), len(columns)))
+    for place, column in enumerate(columns):
+        values[:, place] = pd.to_numeric(table[column], errors="coerce")
+        _refuse_rows(path, table[column], ~np.isfinite(values[:, place]), f"a finite number for {column}")
+    return values
+
+
+def _origins(path: Path, table: pd.DataFrame) -> np.ndarray:
+    """Return by how much a refinement has moved each particle's box, ``(n, 3)`` xyz, Å; RELION takes it off."""
+    given = [name for name in (*ORIGIN, *PIXELS) if name in table]
+    moved = _numbers(path, table, given).any(axis=1)
+    turned = _numbers(path, table, [name for name in TURNED if name in table]).any(axis=1)
+    if not moved.any():
+        return np.zeros((len(table), 3))
+    if not set(ORIGIN) <= set(given):
+        rule = f"origins in Å ({', '.join(ORIGIN)}), or 0"
+        _refuse_rows(path, table[given[0]], moved, rule)
+    _refuse_rows(path, table[given[0]], moved & turned, f"{given[0]} = 0 where {TURNED[0]} turns the subtomogram")
+    return _numbers(path, table, ORIGIN)
 
 
 def _pixels(path: Path, table: pd.DataFrame, optics: pd.DataFrame, size: np.ndarray) -> np.ndarray:
@@ -142,6 +166,8 @@ def _particles(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: expected a STAR file, but it cannot be read ({reason})") from None
     block = blocks.get("particles", next(iter(blocks.values())) if len(blocks) == 1 else None)
+    if isinstance(block, dict):  # one particle, written without a loop
+        block = pd.DataFrame([block])
     if not isinstance(block, pd.DataFrame):
         found = ", ".join(name or "one without a name" for name in blocks) or "none"
         raise InputError(f"{path}: expected a block particles, or one block alone, with a table, but got {found}")

@@ -17,11 +17,15 @@ from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import parse_json, replacing, write_json
 from tomograms.tables import read_table, typed
 
-UNITS = {"angstrom": 1.0, "å": 1.0, "nanometer": 10.0, "nm": 10.0, "voxel": 1.0, "pixel": 1.0}
+UNITS = {
+    **dict.fromkeys(("angstrom", "ångström", "å"), 1.0),
+    **dict.fromkeys(("nanometer", "nanometre", "nm"), 10.0),
+    **dict.fromkeys(("voxel", "pixel", "px"), 1.0),
+}
 """Units of picks, in Å; those of voxels depend on the tomogram."""
 NEAR = 0.01
 """Voxel sizes that differ by less are the same: nominal and calibrated ones do."""
-VOXELS = ("voxel", "pixel")
+VOXELS = ("voxel", "pixel", "px")
 TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
 
 

@@ -57,6 +57,8 @@ def open_source(path: Path, choice: Choice) -> Source:
     """
     if path.is_dir():
         return _open_folder(path, choice)
+    if path.name.lower().endswith(SUFFIXES):
+        raise InputError(f"{path}: expected a folder of MRC files, but got one of them; name its folder")
     from tomograms.copick_project import open_project  # each kind is imported where it is used: copick takes a second
 
     project = open_project(path, choice)

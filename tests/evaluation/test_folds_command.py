@@ -114,3 +114,22 @@ def test_the_next_command_can_be_pasted(data, tmp_path, capsys):
     assert words[:3] == ["python", "-m", "evaluation.cv"]
     given = parser().parse_args(words[3:])
     assert (given.data, given.fold_file, given.user, given.session) == (data, out, "curation", "0")
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_picks_in_a_doubtful_unit_are_said(tmp_path, capsys, scale):
+    rng = np.random.default_rng(0)
+    for name in ("A", "B"):
+        volume = rng.normal(size=(30, 60, 60)).astype(np.float32)
+        picks = {"ribosome": rng.uniform(100, 280, (5, 3)) * scale}
+        write_run(tmp_path / "data", "train", name, volume=volume, voxel_size=10.0, picks=picks)
+    assert run(tmp_path / "data", "--out", tmp_path / "folds.yaml") == 0
+    said = "in A, B: are they in voxels or nanometres, and not in Å?" in capsys.readouterr().out
+    assert said == (scale < 1)
+
+
+def test_picks_of_several_users_are_said(data, tmp_path, capsys):
+    picks = data / "train/overlay/ExperimentRuns/B/Picks/ribosome.json"
+    picks.rename(picks.with_name("octopi_1_ribosome.json"))
+    assert run(data, "--out", tmp_path / "folds.yaml") == 0
+    assert "(choose one with --user): curation in A, octopi in B\n" in capsys.readouterr().out

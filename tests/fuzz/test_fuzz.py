@@ -47,7 +47,7 @@ def test_a_unit_that_is_a_list(tmp_path):
     content = json.loads(file.read_text())
     content["multiscales"][0]["axes"][1]["unit"] = ["angstrom"]
     file.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="expected axes in angstrom or nanometer"):
+    with pytest.raises(InputError, match="expected axes in angstrom, nanometer"):
         open_dataset(root).tomogram("TS_1")
 
 

@@ -9,6 +9,7 @@ import pytest
 import s3fs
 from fsspec.implementations.memory import MemoryFileSystem
 
+from evaluation.inspection import whose_picks
 from tests.tomograms.trees import VOXEL_SIZE, grey, picks_folder, volume_folder, write_config, write_tree
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
@@ -163,8 +164,8 @@ def test_the_portals_tomograms_and_picks(on_the_portal):
     assert np.array_equal(data.tomogram(automated).volume, normalise(grey(2)))
     expected = np.array([[1, 2, 3], [4, 2, 3]]) * VOXEL_SIZE
     assert np.allclose(data.picks(manual)[["x", "y", "z"]], expected)
-    assert [line for line in data.passed_over([manual, automated]) if "data-portal/72 in 2" in line]
-    assert len(data.passed_over([manual, automated])) == 1
+    (passed_over,) = whose_picks(data, [manual, automated])
+    assert "data-portal/72 in 2" in passed_over
     named = open_dataset(on_the_portal, tomogram_type="wbp-denoised", user="data-portal")
     assert named.runs("train") == (manual, automated)
     assert np.allclose(named.picks(automated)[["x", "y", "z"]], expected)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.inspection import whose_picks
 from tests.tomograms.trees import picks_folder, set_voxel_size, volume_folder, write_config
 from tomograms.dataset import open_dataset
 from tomograms.errors import run_command
@@ -180,7 +181,7 @@ def unit_is_nanometre_where_angstrom_is_meant(root):
     read()
 
 
-@refused(r"expected axes in angstrom or nanometer, but got \['pixel'")
+@refused(r"expected axes in angstrom, .*meter, but got \['pixel'")
 def unit_is_pixel(root):
     metadata(root, lambda level: [axis.update(unit="pixel") for axis in level["axes"]])
     read()
@@ -397,7 +398,7 @@ def picks_are_in_nanometres(root):
 
 @right
 def picks_are_in_pixels(root):
-    change_picks(root, lambda content: content.update(unit="Pixels"))
+    change_picks(root, lambda content: content.update(unit="px"))
     change_picks(root, lambda content: content["points"][0].update(location={"x": 10, "y": 12, "z": 6}))
     assert read()["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
 
@@ -426,7 +427,7 @@ def picks_of_a_program_are_no_truth(root):
     change_picks(root, lambda content: content["points"][0].update(score=0.7))
     data = open_dataset(Path("data"))
     assert not data.has_picks("A") and len(data.picks("A")) == 0
-    assert "passed over (user/session): curation/0 in A" in " ".join(data.passed_over("AB"))
+    assert "passed over (user/session): curation/0 in A" in " ".join(whose_picks(data, "AB"))
 
 
 @refused(r"expected one set of picks of ribosome, but got alice/1, bob/1 \(user/session\)")
@@ -736,6 +737,115 @@ def star_in_pixels_of_the_tilt_series(root):
 def star_from_windows_with_a_folder_in_the_name(root):
     star(root, loop(VOXELS, "tomograms/A.mrc 10 12 6").replace("\n", "\r\n"))
     assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@right
+def star_after_a_refinement(root):
+    origins = [f"rlnOrigin{axis}Angst" for axis in "XYZ"]
+    star(root, loop((*VOXELS, *origins), "A 11 12 7 10 0 10"))
+    assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+    centred = [f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ"]
+    star(root, loop(("rlnTomoName", *centred, *origins), "A -30 0 -30 10 0 -10"))  # the centre is 140, 120, 80
+    assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@right
+def star_of_turned_subtomograms_that_have_not_moved(root):
+    columns = (*VOXELS, "rlnOriginXAngst", "rlnTomoSubtomogramRot")
+    star(root, loop(columns, "A 10 12 6 0 30"))
+    assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@refused(r"ribosome\.star: particle 2: expected rlnOriginXAngst = 0 where rlnTomoSubtomogramRot turns .* but got '5'")
+def star_of_turned_subtomograms(root):
+    columns = (*VOXELS, *(f"rlnOrigin{axis}Angst" for axis in "XYZ"), "rlnTomoSubtomogramRot")
+    star(root, loop(columns, "A 10 12 6 5 0 0 0", "A 10 12 6 5 0 0 30"))
+    read("mrc")
+
+
+@refused(r"ribosome\.star: particle 1: expected origins in Å \(rlnOriginXAngst, .*\), or 0, but got '2'")
+def star_has_origins_in_pixels(root):
+    star(root, loop((*VOXELS, "rlnOriginX", "rlnOriginY", "rlnOriginZ"), "A 10 12 6 2 0 0"))
+    read("mrc")
+
+
+@right
+def star_of_one_particle_without_a_loop(root):
+    star(
+        root, "data_particles\n\n" + "\n".join(f"_{n} {v}" for n, v in zip(VOXELS, ["A", "10", "12", "6"], strict=True))
+    )
+    assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@right
+def star_names_tilt_series(root):
+    for file, name in (("rec_A.mrc", "A"), ("A_10.00Apx.mrc", "A.tomostar"), ("A.rec", "A.mrc.tomostar")):
+        next(root.glob("mrc/*A*")).rename(root / "mrc" / file)
+        star(root, loop(VOXELS, f"{name} 10 12 6", "B 10 12 6"))
+        run = file.removesuffix(".mrc").removesuffix(".rec")
+        assert read("mrc")[run][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@refused(r"ribosome\.star: particle 1: expected a run of A_10\.00Apx, A_5\.00Apx, B for rlnTomoName, but got 'A'")
+def star_names_a_tilt_series_of_two_tomograms(root):
+    shutil.copy(root / "mrc/A.mrc", root / "mrc/A_5.00Apx.mrc")
+    (root / "mrc/A.mrc").rename(root / "mrc/A_10.00Apx.mrc")
+    star(root, loop(VOXELS, "A 10 12 6"))
+    read("mrc")
+
+
+@right
+def copick_picks_beside_mrc_files(root):
+    (root / "mrc/picks.csv").unlink()
+    shutil.copy(pick_file(root), root / "mrc/of A.json")
+    (root / "mrc/notes.json").write_text('{"a": 1}')
+    found = read("mrc")
+    assert found["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE] and not len(found["B"][1])
+    assert read("mrc", user="curation")["A"][1].equals(found["A"][1])
+    (root / "mrc/of A.json").write_text((root / "mrc/of A.json").read_text().replace('"score": 1.0', '"score": 0.4'))
+    assert not len(read("mrc")["A"][1])
+
+
+@refused(r"of C\.json: expected the run_name A, B, but got 'C'")
+def copick_picks_of_an_unknown_mrc_file(root):
+    content = json.loads(pick_file(root).read_text())
+    (root / "mrc/of C.json").write_text(json.dumps({**content, "run_name": "C"}))
+    read("mrc")
+
+
+@refused(r"of A\.json: expected one set of picks of ribosome|picks\.csv: expected one set of picks of ribosome")
+def copick_picks_that_the_table_contradicts(root):
+    content = json.loads(pick_file(root).read_text())
+    content["points"][0]["location"]["x"] += 10
+    (root / "mrc/of A.json").write_text(json.dumps(content))
+    read("mrc")
+
+
+@refused(r"A\.mrc: expected a folder of MRC files, but got one of them")
+def data_is_one_mrc_file(root):
+    read("mrc/A.mrc")
+
+
+@right
+def suffix_in_capitals(root):
+    (root / "mrc/A.mrc").rename(root / "mrc/A.MRC")
+    assert len(read("mrc")["A"][1]) == 1
+
+
+@right
+def micrometres(root):
+    metadata(root, lambda level: [axis.update(unit="micrometer") for axis in level["axes"]])
+    set_voxel_size(volume_folder(root / "data", "A"), 0.001)
+    assert read()["A"][0].voxel_size == pytest.approx(10.0)
+
+
+@right
+def several_users_are_said(root):
+    for run, user in (("A", "alice"), ("B", "octopi")):
+        pick_file(root, run=run).rename(pick_file(root, run=run, name=f"{user}_1_ribosome"))
+    line = "picks of several users count as truth (choose one with --user): alice in A, octopi in B"
+    assert whose_picks(open_dataset(Path("data")), "AB") == [line]
+    assert not whose_picks(open_dataset(Path("data"), user="alice"), "AB")
 
 
 # Names

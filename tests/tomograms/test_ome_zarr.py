@@ -107,7 +107,7 @@ def test_nanometres_become_angstrom(folder):
             "expected OME-NGFF multiscales",
         ),
         (lambda c: c["multiscales"][0]["axes"].reverse(), "expected the axes z, y, x"),
-        (lambda c: c["multiscales"][0]["axes"][0].update(unit="parsec"), "expected axes in angstrom or nanometer"),
+        (lambda c: c["multiscales"][0]["axes"][0].update(unit="parsec"), "expected axes in angstrom, nanometer"),
         (lambda c: scale(c, [10, 10, 10.02]), "expected cubic voxels"),
         (lambda c: scale(c, [0, 0, 0]), "expected cubic voxels"),
         (lambda c: scale(c, [float("nan")] * 3), "expected cubic voxels"),
