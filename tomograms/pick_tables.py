@@ -130,8 +130,8 @@ def _numbers(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> np.ndar
 def _origins(path: Path, table: pd.DataFrame) -> np.ndarray:
     """Return by how much a refinement has moved each particle's box, ``(n, 3)`` xyz, Å; RELION takes it off."""
     given = [name for name in (*ORIGIN, *PIXELS) if name in table]
-    moved = _numbers(path, table, given).any(axis=1)
-    turned = _numbers(path, table, [name for name in TURNED if name in table]).any(axis=1)
+    moved = np.any(_numbers(path, table, given), axis=1)
+    turned = np.any(_numbers(path, table, [name for name in TURNED if name in table]), axis=1)
     if not moved.any():
         return np.zeros((len(table), 3))
     if not set(ORIGIN) <= set(given):
