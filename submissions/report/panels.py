@@ -4,11 +4,13 @@ Shape tells hits, misses and false positives apart, colour tells species apart. 
 it is seen on dark and light ground. Nothing is written into the slices: names would cover each other.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -45,6 +47,7 @@ def slice_positions(
     return np.clip(np.round(middle), 0, size - 1).astype(np.int64)
 
 
+@mpl.rc_context({"text.parse_math": False})  # dollars in names are dollars
 def write_panels(
     path: Path,
     tomogram: Tomogram,
@@ -97,7 +100,8 @@ def write_panels(
     words = fill(f"{note}; counts are of the whole tomogram, all species", width=round(LETTERS * width * len(marks)))
     figure.suptitle(f"{tomogram.name}\n{words}", fontsize=9)
     _draw_legend(figure, marks.values(), colours)
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # of a script that the font does not have
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
 
 

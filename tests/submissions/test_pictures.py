@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +90,16 @@ def test_marks_of_a_slice_are_drawn_in_the_colours_of_their_species(tmp_path):
         rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
         exact = [int((np.abs(picture - rgb).max(axis=-1) < 0.02).sum()) for picture in drawn]
         assert exact[0] > exact[1] or colour == "#FFFFFF"
+
+
+@pytest.mark.parametrize("name", ["$$", r"$\frac$", "a$b_$c", "トモ", "{}", "x" * 200])
+def test_any_name_can_be_drawn(tmp_path, name):
+    particle = Particle(name, 1, 50.0, 1.0)
+    marks = {name: judge(None, make_candidates("t", name, [[10, 20, 30]], [0.5], member="m", model=""), (particle,))}
+    tomogram = Tomogram(name, np.random.default_rng(0).normal(size=(6, 20, 20)).astype(np.float32), 10.0)
+    with warnings.catch_warnings(action="error"):
+        write_panels(tmp_path / "a.png", tomogram, marks, particles=(particle,), slices=1, note="note")
+    assert imread(tmp_path / "a.png").ndim == 3
 
 
 def test_slices_divide_the_particles():
