@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -85,6 +85,24 @@ class Predictor(Protocol):
 
     def predict(self, tomogram: Tomogram, *, views: int | None = None) -> ClassMaps | SliceBoxes:
         """Return what the network predicts; ``tomogram.volume`` is normalised, fewer ``views`` take less time."""
+
+
+@runtime_checkable
+class Joint(Predictor, Protocol):
+    """A predictor that does once for all fold models what they have in common; others are asked one by one."""
+
+    @staticmethod
+    def together(
+        models: Sequence[Any],
+        tomogram: Tomogram,
+        *,
+        views: int | None = None,
+        advance: Callable[[str], None] = lambda note: None,
+    ) -> Sequence[ClassMaps | SliceBoxes]:
+        """Return what models of this class predict: class maps as their mean, slice boxes of each.
+
+        ``advance`` is told of each part of the tomogram that is done.
+        """
 
 
 class Member(Protocol):

@@ -1,9 +1,13 @@
 """What a member's network predicts for one tomogram: plain arrays, no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tomograms.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,19 @@ class SliceBoxes:
     xyxy: NDArray[np.float32]
     confidence: NDArray[np.float32]
     label: NDArray[np.int16]
+
+
+def same_cut(member: str, cuts: Sequence[tuple[Any, ...]]) -> None:
+    """Refuse models that cannot share what is cut from a tomogram; ``cuts`` says how each would.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    for other in cuts:
+        if other != cuts[0]:
+            raise InputError(
+                f"{member}: expected all fold models to cut tomograms by {cuts[0]}, but got {other}; "
+                "were they trained with different settings?"
+            )

@@ -1,6 +1,8 @@
 """A trained U-Net on a whole tomogram."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from compute.faults import within_memory
 from compute.host_memory import keep_freed_memory
 from compute.precision import compute_dtype, finite
-from models.outputs import ClassMaps
+from models.outputs import ClassMaps, same_cut
 from models.unet.network import ORIGIN, STRIDE, HalfResolutionUNet
 from models.unet.settings import UNetSettings
 from models.unet.sliding_window import predict_maps
@@ -49,25 +51,48 @@ class UNetPredictor:
         InputError
             If the network gives anything but finite logits.
         """
-        settings = self.settings
-        dtype = compute_dtype(self.device, settings.precision)
+        return self.together([self], tomogram, views=views)[0]
+
+    @staticmethod
+    def together(
+        models: Sequence[UNetPredictor],
+        tomogram: Tomogram,
+        *,
+        views: int | None = None,
+        advance: Callable[[str], None] = lambda note: None,
+    ) -> list[ClassMaps]:
+        """Return one output, the mean of the models' logits; see `models.member.Joint`.
+
+        Raises
+        ------
+        InputError
+            If they give anything but finite logits, or cut tomograms differently.
+        """
+        first = models[0]
         volume = np.asarray(tomogram.volume, np.float32)
+        same_cut("unet", [(m.network.multiple, m.classes, m.settings.window, m.settings.overlap) for m in models])
 
         def attempt(window: tuple[int, ...]) -> NDArray[np.float16]:
             with torch.inference_mode():
                 return predict_maps(
                     volume,
-                    lambda crop: finite(lambda: self.network(crop), self.device, dtype),
-                    classes=self.classes,
+                    [model.logits for model in models],
+                    classes=first.classes,
                     window=window,
-                    overlap=settings.overlap,
+                    overlap=first.settings.overlap,
                     stride=STRIDE,
-                    multiple=self.network.multiple,
-                    views=views or self.views,
-                    device=self.device,
+                    multiple=first.network.multiple,
+                    views=views or first.views,
+                    device=first.device,
+                    advance=advance,
                 )
 
-        logits, self.window = within_memory(
-            attempt, self.window, lambda window: halved([min(pair) for pair in zip(window, volume.shape, strict=True)])
+        logits, first.window = within_memory(
+            attempt, first.window, lambda window: halved([min(pair) for pair in zip(window, volume.shape, strict=True)])
         )
-        return ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))
+        return [ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))]
+
+    def logits(self, crop: torch.Tensor) -> torch.Tensor:  # (1, 1, z, y, x) -> (1, class, z/2, y/2, x/2)
+        """Return what the network makes of a window."""
+        dtype = compute_dtype(self.device, self.settings.precision)
+        return finite(lambda: self.network(crop), self.device, dtype)

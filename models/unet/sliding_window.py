@@ -12,6 +12,8 @@ from tomograms.errors import InputError
 View = tuple[tuple[int, ...], bool]
 """Axes of (z, y, x) that are flipped, and whether the window is turned by 90 degrees about z afterwards."""
 
+Network = Callable[[torch.Tensor], torch.Tensor]
+
 VIEWS: tuple[View, ...] = (
     ((), False),
     ((0,), False),
@@ -61,7 +63,7 @@ def plan_windows(
 
 def predict_maps(
     volume: NDArray[np.float32],  # (z, y, x)
-    network: Callable[[torch.Tensor], torch.Tensor],
+    networks: Sequence[Network],
     *,
     classes: int,
     window: Sequence[int],
@@ -70,15 +72,18 @@ def predict_maps(
     multiple: int,
     views: int,
     device: torch.device,
+    advance: Callable[[str], None] = lambda note: None,
 ) -> NDArray[np.float16]:  # (class, z, y, x)
-    """Return the blended logits of a tomogram.
+    """Return the blended logits of a tomogram, the mean over networks.
+
+    The volume is cut, mirrored and blended where the networks live, once for all of them.
 
     Parameters
     ----------
     volume
         Normalised.
-    network
-        ``(1, 1, z, y, x)`` -> logits ``(1, classes, z/stride, y/stride, x/stride)``.
+    networks
+        One or more: ``(1, 1, z, y, x)`` -> logits ``(1, classes, z/stride, y/stride, x/stride)``.
     classes
         Channels of the logits.
     window
@@ -92,7 +97,9 @@ def predict_maps(
     views
         How many of `VIEWS` are averaged (as logits).
     device
-        Where the network lives.
+        Where the networks live.
+    advance
+        Told of each window that is done.
 
     Returns
     -------
@@ -104,45 +111,51 @@ def predict_maps(
     InputError
         If a logit is not finite.
     """
-    padded = _pad(volume, [-(-n // multiple) * multiple for n in volume.shape])
-    size, corners = plan_windows(padded.shape, window, overlap, multiple)
+    grown = [-(-n // multiple) * multiple for n in volume.shape]
+    size, corners = plan_windows(grown, window, overlap, multiple)
     weight = torch.from_numpy(blend_weight([s // stride for s in size])).to(device)
-    coarse = [n // stride for n in padded.shape]
+    coarse = [n // stride for n in grown]
     total = torch.zeros((classes, *coarse), device=device)
     norm = torch.zeros(coarse, device=device)
-    for corner in corners:
-        crop = torch.from_numpy(padded[tuple(slice(a, a + s) for a, s in zip(corner, size, strict=True))])
-        if device.type == "cuda":
-            crop = crop.pin_memory()
-        logits = _views_mean(crop.to(device, non_blocking=True)[None, None], network, views)
+    whole = torch.from_numpy(np.ascontiguousarray(volume)).to(device)
+    for number, corner in enumerate(corners, 1):
+        logits = _mean(_cut(whole, corner, size)[None, None], networks, views)
         place = tuple(slice(a // stride, (a + s) // stride) for a, s in zip(corner, size, strict=True))
         total[:, *place].addcmul_(logits[0], weight)
         norm[place] += weight
+        advance(f"window {number} of {len(corners)}")
     total /= norm
-    if not bool(torch.isfinite(total).all()):
+    if not bool(torch.isfinite(total.sum())) and not bool(torch.isfinite(total).all()):  # large ones overflow a sum
         raise InputError("expected finite logits, but the network gives others: are its weights damaged?")
     keep = tuple(slice(0, -(-n // stride)) for n in volume.shape)
     return total[:, *keep].to(torch.float16).cpu().numpy()
 
 
-def _views_mean(
-    crop: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor], views: int
-) -> torch.Tensor:  # (1, class, z, y, x)
+def _mean(crop: torch.Tensor, networks: Sequence[Network], views: int) -> torch.Tensor:  # (1, class, z, y, x)
+    """Return the mean logits of a window ``(1, 1, z, y, x)`` over views and networks."""
     mean: torch.Tensor | None = None
     for flips, turned in VIEWS[:views]:
         axes = [axis + 2 for axis in flips]
         view = crop.flip(axes) if axes else crop
         view = view.rot90(1, (3, 4)) if turned else view
-        logits = network(view.contiguous(memory_format=torch.channels_last_3d)).float()
+        view = view.contiguous(memory_format=torch.channels_last_3d)
+        logits = networks[0](view).float()
+        for network in networks[1:]:
+            logits.add_(network(view))
         logits = logits.rot90(-1, (3, 4)) if turned else logits
         logits = logits.flip(axes) if axes else logits
         mean = logits if mean is None else mean.add_(logits)
     assert mean is not None
-    return mean.div_(views) if views > 1 else mean
+    return mean.div_(views * len(networks)) if views * len(networks) > 1 else mean
 
 
-def _pad(volume: NDArray[np.float32], shape: Sequence[int]) -> NDArray[np.float32]:
-    """Return the volume grown at its far ends to ``shape`` by repeating its mirror image."""
-    if list(volume.shape) == list(shape):
-        return np.ascontiguousarray(volume)
-    return np.pad(volume, [(0, new - old) for new, old in zip(shape, volume.shape, strict=True)], mode="symmetric")
+def _cut(volume: torch.Tensor, corner: Sequence[int], size: Sequence[int]) -> torch.Tensor:
+    """Return a window ``(z, y, x)``; beyond the volume's far ends lies its mirror image."""
+    for axis, (start, length) in enumerate(zip(corner, size, strict=True)):
+        end = volume.shape[axis]
+        if start + length <= end:
+            volume = volume.narrow(axis, start, length)
+        else:
+            index = torch.arange(start, start + length, device=volume.device) % (2 * end)
+            volume = volume.index_select(axis, torch.minimum(index, 2 * end - 1 - index))
+    return volume

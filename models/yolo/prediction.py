@@ -1,5 +1,8 @@
 """Slices straight through the network and its non-maximum suppression: no image files, no Ultralytics predictor."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -9,7 +12,7 @@ from torchvision.ops import batched_nms
 
 from compute.faults import within_memory
 from compute.precision import compute_dtype, finite
-from models.outputs import SliceBoxes
+from models.outputs import SliceBoxes, same_cut
 from models.yolo.network import decode, exact
 from models.yolo.settings import YoloSettings
 from models.yolo.slices import Canvas, canvas, chosen_slabs, image, middle, slabs
@@ -17,6 +20,8 @@ from tomograms.tomogram import Tomogram
 
 STRIDES = (8, 16, 32)  # pixels between the anchors of YOLO11's three levels
 BATCH_PIXELS = 2_000_000  # images of one batch, together; fewer once memory was too short
+Found = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]
+"""Of boxes: slab, corners in pixels ``(n, 4)``, confidence, class."""
 EDGE = 1.0  # pixels: a box that ends as near to the image's edge is cut off there
 
 
@@ -47,60 +52,85 @@ class YoloPredictor:
 
     def predict(self, tomogram: Tomogram, *, views: int | None = None) -> SliceBoxes:
         """Return the boxes of every ``predict_step``-th slice along z, in tomogram voxels."""
-        settings = self.settings
+        return self.together([self], tomogram, views=views)[0]
+
+    @staticmethod
+    def together(
+        models: Sequence[YoloPredictor],
+        tomogram: Tomogram,
+        *,
+        views: int | None = None,
+        advance: Callable[[str], None] = lambda note: None,
+    ) -> list[SliceBoxes]:
+        """Return the boxes of each model, of images that are made once for all; see `models.member.Joint`.
+
+        Raises
+        ------
+        InputError
+            If they cut tomograms differently.
+        """
+        first = models[0]
+        settings = first.settings
+        same_cut("yolo", [(s.thickness, s.gap, s.zoom, s.predict_step) for s in (model.settings for model in models)])
         frame = canvas(tomogram.volume.shape, settings.zoom)
         levels = slabs(tomogram.volume, settings.thickness)
         chosen = chosen_slabs(len(levels), settings.predict_step)
-        most = self.pixels // frame.side**2
-        count = views or self.views
-        parts, batch = within_memory(
-            lambda batch: [
-                self._boxes(levels, chosen[i : i + batch], frame, count) for i in range(0, len(chosen), batch)
-            ],
-            max(1, most),
-            lambda batch: batch // 2 or None,
-        )
-        self.pixels = self.pixels if batch >= most else batch * frame.side**2
+        most = first.pixels // frame.side**2
+        count = views or first.views
+
+        def attempt(batch: int) -> list[list[Found]]:
+            parts = []
+            for i in range(0, len(chosen), batch):
+                some = chosen[i : i + batch]
+                turned = first._turned(levels, some, frame, count)
+                parts.append([model._boxes(turned, some) for model in models])
+                advance(f"slice {i + len(some)} of {len(chosen)}")
+            return parts
+
+        parts, batch = within_memory(attempt, max(1, most), lambda batch: batch // 2 or None)
+        first.pixels = first.pixels if batch >= most else batch * frame.side**2
+        return [model._whole(own, frame) for model, own in zip(models, zip(*parts, strict=True), strict=True)]
+
+    def _whole(self, parts: Sequence[Found], frame: Canvas) -> SliceBoxes:
+        """Return the boxes of all slices in tomogram voxels, without those in the padding."""
         index, xyxy, confidence, label = (np.concatenate(column) for column in zip(*parts, strict=True))
         first, last = frame.edges
         centre = (xyxy[:, :2].astype(np.float64) + xyxy[:, 2:]) / 2
-        inside = ((centre >= first) & (centre <= last)).all(axis=1)  # not in the padding
+        inside = ((centre >= first) & (centre <= last)).all(axis=1)
         index, xyxy, confidence, label = index[inside], xyxy[inside], confidence[inside], label[inside]
         corners = frame.to_index(complete(xyxy.astype(np.float64), frame).reshape(-1, 2)).reshape(-1, 4)
         return SliceBoxes(
             axis=0,
-            slice_index=middle(index, settings.thickness),
-            thickness=settings.thickness,
-            step=settings.predict_step,
+            slice_index=middle(index, self.settings.thickness),
+            thickness=self.settings.thickness,
+            step=self.settings.predict_step,
             xyxy=corners.astype(np.float32),
             confidence=confidence.astype(np.float32),
             label=self.labels[label],
         )
 
-    def _boxes(
+    def _turned(
         self, levels: NDArray[np.uint8], chosen: NDArray[np.int64], frame: Canvas, views: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-        # Slab index, corners in pixels, confidence and class of the boxes of some slices.
+    ) -> list[torch.Tensor]:  # each (image, 3, side, side)
+        """Return the views of the images of some slices."""
         pictures = np.stack([image(levels, int(i), gap=self.settings.gap, canvas=frame) for i in chosen])
-        pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
-        pixels = pixels.float() / 255
+        pixels = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2).float() / 255
+        return [turn(pixels, view).contiguous(memory_format=torch.channels_last) for view in range(views)]
+
+    def _boxes(self, turned: Sequence[torch.Tensor], chosen: NDArray[np.int64]) -> Found:
+        """Return what is found in the views of some slices, from the mean of the predictions, anchor by anchor."""
+        side = turned[0].shape[-1]
         with torch.inference_mode():
-            found = self._mean_over_views(pixels, views)
+            found = [undo(self._predict(pixels), view, side) for view, pixels in enumerate(turned)]
+            mean = torch.stack(found).mean(dim=0)  # (image, 4 + class, anchor): each view maps the grids on themselves
         which, xyxy, confidence, label = suppress(
-            found, confidence=self.settings.confidence, iou=self.settings.nms_iou, most=self.settings.max_boxes
+            mean, confidence=self.settings.confidence, iou=self.settings.nms_iou, most=self.settings.max_boxes
         )
         return chosen[which.cpu().numpy()], xyxy.cpu().numpy(), confidence.cpu().numpy(), label.cpu().numpy()
 
-    def _mean_over_views(self, pixels: torch.Tensor, views: int) -> torch.Tensor:  # (image, 3, side, side)
-        # -> (image, 4 + class, anchor)
-        # The mean over mirrored and transposed views, anchor by anchor: each view maps the grids on themselves.
-        side = pixels.shape[-1]
-        found = [undo(self._predict(turn(pixels, view)), view, side) for view in range(views)]
-        return torch.stack(found).mean(dim=0)
-
     def _predict(self, pixels: torch.Tensor) -> torch.Tensor:  # (image, 3, side, side) -> (image, 4 + class, anchor)
         def compute() -> torch.Tensor:
-            raw = self.network(pixels.contiguous(memory_format=torch.channels_last))
+            raw = self.network(pixels)
             with torch.autocast(self.device.type, enabled=False):
                 return decode(self.head, exact(raw))
 

@@ -1,6 +1,6 @@
 """Test-time inference: a member's fold models see a tomogram, are averaged, and count as one member."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensemble.clustering import MEAN_MODEL, average_models
-from models.member import Predictor
-from models.outputs import ClassMaps
+from models.member import Joint, Predictor
+from models.outputs import ClassMaps, SliceBoxes
 from models.registry import get_member
 from postproc.candidates import concatenate
 from postproc.convert import to_candidates, within_mask
@@ -94,22 +94,35 @@ def predict_member(
     views
         Test-time views of each model; by default as many as it has.
     advance
-        Told the name of each model when it is done.
+        Told of each model, or of each part of the tomogram, that is done.
     """
-    maps, tables = MeanMaps(), []
     find = partial(
         to_candidates, particles=particles, voxel_size=tomogram.voxel_size, experiment=tomogram.name, member=member
     )
+    tables = []
+    for output, name in zip(_outputs(tomogram, models, views, advance), models, strict=False):
+        if isinstance(output, ClassMaps):
+            return within_mask(find(output, model=MEAN_MODEL), tomogram)
+        tables.append(find(output, model=name))
+    return within_mask(average_models(concatenate(tables), particles, len(models)), tomogram)
+
+
+def _outputs(
+    tomogram: Tomogram, models: Mapping[str, Predictor], views: int | None, advance: Callable[[str], None]
+) -> Iterator[ClassMaps | SliceBoxes]:
+    """Yield what models predict: class maps as their mean, slice boxes of each."""
+    first = next(iter(models.values()))
+    if isinstance(first, Joint):
+        yield from first.together(list(models.values()), tomogram, views=views, advance=advance)
+        return
+    maps: list[MeanMaps] = []
     for name, model in models.items():
         output = model.predict(tomogram, views=views)
         if isinstance(output, ClassMaps):
-            maps.add(output)
+            maps = maps or [MeanMaps()]
+            maps[0].add(output)
         else:
-            tables.append(find(output, model=name))
+            yield output
         del output
         advance(name)
-    if tables:
-        found = average_models(concatenate(tables), particles, len(models))
-    else:
-        found = find(maps.mean(), model=MEAN_MODEL)
-    return within_mask(found, tomogram)
+    yield from (mean.mean() for mean in maps)

@@ -54,7 +54,7 @@ def test_the_network_sees_each_window_once_a_view(shape, views):
     network = Counting()
     predict_maps(
         np.zeros(shape, np.float32),
-        network,
+        [network],
         classes=2,
         window=(32, 32, 32),
         overlap=0.25,

@@ -126,7 +126,7 @@ def maps(folder: Path) -> dict[str, Any]:
     for views in (1, 8):
         logits = predict_maps(
             volume,
-            network,
+            [network],
             classes=3,
             window=(8, 16, 20),
             overlap=0.25,

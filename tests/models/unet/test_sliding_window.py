@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models.unet.prediction import UNetPredictor, halved
 from models.unet.settings import UNetSettings
 from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+from tomograms.errors import InputError
 from tomograms.tomogram import Tomogram
 
 
@@ -24,7 +25,7 @@ class Pooling(torch.nn.Module):
 def maps(volume: np.ndarray, window=(16, 16, 16), overlap=0.25, views=1) -> np.ndarray:
     return predict_maps(
         volume,
-        Pooling(),
+        [Pooling()],
         classes=2,
         window=window,
         overlap=overlap,
@@ -98,6 +99,44 @@ def test_a_window_is_halved_along_its_longest_side_down_to_a_smallest():
         window = halved(window)
     assert sizes[:4] == [(192, 368, 368), (192, 184, 368), (192, 184, 184), (96, 184, 184)]
     assert max(sizes[-1]) <= 64 and all(max(size) > 64 for size in sizes[:-1])
+
+
+class Loud(Pooling):
+    """A network that knows its place in a window, unlike others of its kind, and counts what it sees."""
+
+    multiple = 8
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed, self.seen = seed, 0
+
+    def forward(self, volume):
+        self.seen += 1
+        out = super().forward(volume)
+        generator = torch.Generator().manual_seed(self.seed)
+        return out + torch.randn(out.shape[2:], generator=generator)
+
+
+def unet(network, **options):
+    return UNetPredictor(network, replace(UNetSettings(), precision="fp32", **options), 2, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("views", [1, 8])
+def test_models_together_give_the_mean_of_what_each_gives(views):
+    models = [unet(Loud(seed), window=(16, 24, 24)) for seed in range(3)]
+    tomogram = Tomogram("TS", np.random.default_rng(0).normal(size=(13, 30, 38)).astype(np.float32), 10.0)
+    told = []
+    (mean,) = UNetPredictor.together(models, tomogram, views=views, advance=told.append)
+    seen = [model.network.seen for model in models]
+    expected = np.mean([m.predict(tomogram, views=views).logits.astype(np.float64) for m in models], axis=0)
+    np.testing.assert_allclose(mean.logits, expected, atol=4e-3)  # of which each is rounded to fp16
+    assert seen == [views * len(told)] * 3 and told[-1] == f"window {len(told)} of {len(told)}"
+
+
+def test_models_that_cut_differently_do_not_go_together():
+    models = [unet(Loud(0)), unet(Loud(1), overlap=0.5)]
+    with pytest.raises(InputError, match=r"unet: expected all fold models to cut tomograms by .* different settings"):
+        UNetPredictor.together(models, Tomogram("TS", np.zeros((8, 8, 8), np.float32), 10.0))
 
 
 def test_memory_that_is_too_short_for_a_window_is_enough_for_half_of_it():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from models.yolo.network import all_finite, build_network, exact
 from models.yolo.prediction import YoloPredictor, complete, suppress, turn, undo
 from models.yolo.settings import YoloSettings
-from models.yolo.slices import canvas
+from models.yolo.slices import canvas, image
+from tomograms.errors import InputError
 from tomograms.tomogram import Tomogram
 
 SIDE = 64
@@ -209,6 +210,27 @@ def test_all_views_of_a_mirrored_tomogram_give_the_mirrored_boxes(network):
     flipped = b.xyxy[:, [2, 1, 0, 3]] * [-1, 1, -1, 1] + [63, 0, 63, 0]
     np.testing.assert_allclose(np.sort(a.confidence), np.sort(b.confidence), atol=1e-4)
     np.testing.assert_allclose(np.sort(a.xyxy.sum(axis=1)), np.sort(flipped.sum(axis=1)), atol=0.05)
+
+
+def test_models_together_give_what_each_gives_from_images_that_are_made_once(network, monkeypatch):
+    other = deepcopy(network)
+    with torch.no_grad():
+        other.model[-1].cv3[0][-1].weight *= 1.2
+    models = [predictor(network, views=4), predictor(other, views=4)]
+    expected = [model.predict(tomogram()) for model in models]
+    made = []
+    monkeypatch.setattr("models.yolo.prediction.image", lambda *a, **k: made.append(a[1]) or image(*a, **k))
+    found = YoloPredictor.together(models, tomogram())
+    assert made == [0, 2, 4]
+    assert len(expected[0].label) != len(expected[1].label)
+    for one, own in zip(found, expected, strict=True):
+        for name in ("xyxy", "confidence", "label", "slice_index"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(own, name))
+
+
+def test_models_that_cut_differently_do_not_go_together(network):
+    with pytest.raises(InputError, match=r"yolo: expected all fold models to cut tomograms by .* different settings"):
+        YoloPredictor.together([predictor(network), predictor(network, gap=3)], tomogram())
 
 
 def test_memory_that_is_too_short_for_a_batch_is_enough_for_half_of_it(network, monkeypatch):

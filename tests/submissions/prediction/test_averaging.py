@@ -73,6 +73,22 @@ def test_agreeing_models_give_what_each_gives(project):
     pd.testing.assert_frame_equal(one, two)
 
 
+def test_models_that_share_work_are_asked_together(project):
+    class Sharing(MapsPredictor):
+        @staticmethod
+        def together(models, tomogram, *, views=None, advance):
+            advance("all")
+            return [models[1].predict(tomogram, views=views)]
+
+    known = [m.known for m in load_models("maps", model_folders(project.run, "maps"), device="cpu").values()]
+    models = {name: Sharing(k) for name, k in zip("ab", known, strict=True)}
+    tomogram, seen = project.dataset.tomogram("TS_8"), []
+    table = predict_member(tomogram, models, particles=CZII, member="maps", advance=seen.append)
+    own = to_candidates(models["b"].predict(tomogram), CZII, 10.0, experiment="TS_8", member="maps", model=MEAN_MODEL)
+    pd.testing.assert_frame_equal(table, own)
+    assert seen == ["all"]
+
+
 def test_one_output_is_held_at_a_time(project):
     class Noted(MapsPredictor):
         outputs: list[weakref.ref] = []  # noqa: RUF012
