@@ -24,6 +24,7 @@ WORDS = {
     "kaggle": ("submissions.kaggle.__main__", "pack an ensemble for Kaggle"),
     "runs": ("evaluation.runs", "list, compare and average runs"),
     "folds": ("evaluation.folds", "write a fold file for your data"),
+    "split": ("tomograms.split", "cut your only annotated tomogram into regions that can be held out"),
     "metric": ("evaluation.metric", "score picks as the competition does"),
     "pretrain": ("models.pretrain", "train weights to start from, on simulated tomograms"),
     "simulate": ("tomograms.simulator.tree", "write simulated tomograms with their truth"),

@@ -29,6 +29,7 @@ COMMANDS = (
     "submissions.review",
     "tomograms.simulator.picture",
     "tomograms.simulator.tree",
+    "tomograms.split",
 )
 HEAVY = ("torch", "monai", "ultralytics", "optuna", "sklearn", "matplotlib", "copick")
 LONGEST = 280
