@@ -14,7 +14,7 @@ from compute.lock import held
 from evaluation.cluster_trainings import train_on_cluster
 from evaluation.folds import Fold, load_folds
 from evaluation.forecast import Forecast
-from evaluation.inspection import look_at, say_doubts, say_masks, whose_picks
+from evaluation.inspection import brought, look_at, say_doubts, say_masks, whose_picks
 from evaluation.jobs import Job, jobs_of
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, LARGEST_SEED
 from evaluation.run_directory import RunDirectory, create_run, open_run
@@ -74,7 +74,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
             moved.write(path / "run.json")
         return open_run(path), dataset
     check_start(RunDirectory(path, record), dataset, arguments.device)
-    for line in whose_picks(dataset, record.tomograms):
+    for line in (*whose_picks(dataset, record.tomograms), *brought(dataset, record.tomograms, "the run")):
         console().print(line, soft_wrap=True)
     picks = {run: dataset.picks(run) for run in record.tomograms}
     say_doubts(dataset, join_truth(list(picks.values())))

@@ -7,6 +7,7 @@ import pandas as pd
 from tomograms.appearance import Appearance, appearance
 from tomograms.console import Progress, console
 from tomograms.dataset import Dataset
+from tomograms.errors import InputError
 from tomograms.pick_checks import doubtful_units
 from tomograms.picks import join_truth
 from tomograms.tables import some_of
@@ -44,6 +45,21 @@ def whose_picks(dataset: Dataset, runs: Iterable[str]) -> list[str]:
         "a program's picks are no truth unless --user names them; passed over (user/session): "
         f"{whose} in {some_of(names)}"
         for whose, names in sorted(programs.items())
+    ]
+
+
+def brought(dataset: Dataset, runs: Iterable[str], whose: str) -> list[str]:
+    """Return a sentence for each voxel size of tomograms that are brought to the working one; ``whose`` that is."""
+    found: dict[float, list[str]] = {}
+    for run in runs:
+        try:
+            if dataset.factor(run) != 1:
+                found.setdefault(round(dataset.voxel_size(run), 3), []).append(run)
+        except InputError:  # told where it is read
+            continue
+    return [
+        f"voxel size {size:g} Å is brought to that of {whose}, {dataset.working_voxel_size:g} Å: {some_of(names)}"
+        for size, names in found.items()
     ]
 
 

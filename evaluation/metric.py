@@ -15,12 +15,17 @@ import pandas as pd
 from evaluation.counts import Score, count, pool, score
 from evaluation.report import class_table
 from tomograms.console import console
+from tomograms.coordinates import Extent
 from tomograms.errors import InputError, run_command
 from tomograms.files import read_json
 from tomograms.particles import CZII, Particle, from_copick
+from tomograms.pick_checks import doubtful_units
 from tomograms.picks import read_truth
 from tomograms.program import program
 from tomograms.tables import some_of
+
+VOXEL = 10.0
+"""Å; the size that predictions would be told in if they were told in voxels."""
 
 
 def kaggle_score(solution: pd.DataFrame, submission: pd.DataFrame, particles: Sequence[Particle] = CZII) -> Score:
@@ -60,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser().parse_args(argv)
     particles = CZII if arguments.particles is None else _read_particles(arguments.particles)
     truth, submission = read_truth(arguments.solution), read_truth(arguments.submission)
+    scored = submission[submission["experiment"].isin(set(truth["experiment"]))]
+    species = [particle.name for particle in particles]
+    for path, table in ((arguments.solution, truth), (arguments.submission, scored)):
+        unknown = set(table["particle_type"]) - set(species)
+        if unknown:
+            raise InputError(f"{path}: expected species of {', '.join(species)}, but got {some_of(unknown)}")
     counts = pool(count(truth, submission, particles))
     result = score(counts, particles)
     console().print(class_table(counts, particles, title=str(arguments.submission)))
@@ -69,6 +80,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"left out, as the competition does: {some_of(found - expected)}, no tomograms of the solution ({known})")
     if expected - found:
         print(f"without a prediction: {some_of(expected - found)}")
+    reached = truth.groupby("experiment")[["z", "y", "x"]].max() / VOXEL
+    extents = {
+        str(name): Extent(tuple(row), VOXEL) for name, row in zip(reached.index, reached.to_numpy(), strict=True)
+    }
+    line = doubtful_units(scored, extents, "the predictions")
+    if line:
+        print(line)
     print(f"score: {result.total:.6f}")
 
 
@@ -77,7 +95,10 @@ def _read_particles(path: Path) -> tuple[Particle, ...]:
     config = read_json(path)
     if not isinstance(config, dict) or not isinstance(config.get("pickable_objects"), list):
         raise InputError(f"{path}: expected a copick config with pickable_objects, but got something else")
-    return from_copick(config["pickable_objects"], path)
+    particles = from_copick(config["pickable_objects"], path)
+    if not any(particle.weight for particle in particles):
+        raise InputError(f"{path}: expected a species with a weight above 0 in the score, but every weight is 0")
+    return particles
 
 
 if __name__ == "__main__":

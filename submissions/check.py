@@ -8,6 +8,7 @@ from submissions.export.submission import read_submission
 from tomograms.dataset import open_dataset
 from tomograms.errors import run_command
 from tomograms.particles import CZII
+from tomograms.pick_checks import doubtful_units
 from tomograms.program import program
 
 
@@ -37,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         names = dataset.source.names()
         extents = dataset.extents(name for name in names if dataset.has_tomogram(name))
         table = read_submission(arguments.file, particles=dataset.particles, extents=extents)
+        line = doubtful_units(table, extents, "the positions")
+        if line:
+            print(line)
     print(f"{arguments.file}: valid; {len(table)} particles in {table['experiment'].nunique()} experiments")
 
 

@@ -29,7 +29,9 @@ def find_run(runs: Path, name: str | None) -> RunDirectory:
     return run
 
 
-def open_data(run: RunDirectory, path: Path | None, mask: str | None = None) -> Dataset:
+def open_data(
+    run: RunDirectory, path: Path | None, mask: str | None = None, voxel_spacing: float | None = None
+) -> Dataset:
     """Return the data set at ``path``, read as the run's own was and in its voxel size; without a path the run's own.
 
     Parameters
@@ -39,6 +41,8 @@ def open_data(run: RunDirectory, path: Path | None, mask: str | None = None) -> 
     mask
         Where masks lie; by default those of the training on the run's own data, and none on others.
         `tomograms.masks.NONE` stands for none.
+    voxel_spacing
+        As `tomograms.picks.Choice` has it; by default that of the training.
 
     Raises
     ------
@@ -46,6 +50,8 @@ def open_data(run: RunDirectory, path: Path | None, mask: str | None = None) -> 
         If it has other species than the run was trained on.
     """
     own = run.record.data
+    if voxel_spacing is not None:
+        own = replace(own, voxel_spacing=voxel_spacing)
     if path is None or str(path.resolve()) == own.root:
         masks = own.mask if mask is None else mask
         dataset = open_recorded(replace(own, mask=None if masks == NONE else masks))
@@ -62,18 +68,6 @@ def open_data(run: RunDirectory, path: Path | None, mask: str | None = None) -> 
             f"{dataset.root}: expected the species of run {run.name} ({', '.join(wanted)}), but got {', '.join(names)}"
         )
     return replace(dataset, working_voxel_size=run.record.voxel_size)
-
-
-def resampled(dataset: Dataset, names: Iterable[str]) -> dict[float, list[str]]:
-    """Return the tomograms that are brought to another voxel size, by their own one in Å."""
-    found: dict[float, list[str]] = {}
-    for name in names:
-        try:
-            if dataset.factor(name) != 1:
-                found.setdefault(round(dataset.voxel_size(name), 3), []).append(name)
-        except InputError:  # told where it is predicted
-            continue
-    return found
 
 
 def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | None = None) -> tuple[str, ...]:

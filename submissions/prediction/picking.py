@@ -10,11 +10,11 @@ from pathlib import Path
 
 from compute.devices import find_devices
 from compute.lock import held
+from evaluation.inspection import brought
 from evaluation.run_directory import RunDirectory
 from models.initial import SHIPPED as FOLDER
 from submissions.export.formats import Exports
 from submissions.export.submission import read_submission
-from submissions.inputs import resampled
 from submissions.prediction.budget import Budget, ladder
 from submissions.prediction.collect import Collected, collect
 from submissions.prediction.final import SHIPPED
@@ -31,7 +31,6 @@ from submissions.report.writing import write_report
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
-from tomograms.tables import some_of
 
 SLICES = 3
 
@@ -123,8 +122,8 @@ def _pick(
     members = members_in_use(fusion.ensemble, run)
     say(f"{len(names)} tomograms of {dataset.root}, members {', '.join(members)}; looking for {', '.join(species)}")
     say(f"scores are probabilities, {calibrated(run)}: on yours they may be worth less")
-    for size, few in resampled(dataset, names).items():
-        say(f"voxel size {size:g} Å is brought to that of the weights, {run.record.voxel_size:g} Å: {some_of(few)}")
+    for line in brought(dataset, names, "the weights"):
+        say(line)
     devices = find_devices(arguments.device)
     store = Store(folder / "candidates")
     inference = Inference(run, dataset, store, members, devices[0], SHIPPED)

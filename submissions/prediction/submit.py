@@ -11,11 +11,12 @@ from compute.cluster_options import parse_cluster
 from compute.devices import find_devices
 from compute.lock import held
 from ensemble.add import added_path, refuse_outside
+from evaluation.inspection import brought
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import TABLE, concatenate
 from submissions.export.names import Naming
 from submissions.export.submission import read_submission, write_submission
-from submissions.inputs import find_run, names_to_predict, open_data, resampled, trained_on
+from submissions.inputs import find_run, names_to_predict, open_data, trained_on
 from submissions.prediction.budget import Budget, ladder, parse_duration
 from submissions.prediction.collect import Collected, collect
 from submissions.prediction.final import FOLDS, MEANING, require_room, train_final, untrained
@@ -47,9 +48,11 @@ def submit(arguments: argparse.Namespace) -> int:
 def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limit: float | None) -> int:
     """Predict, write and score in a folder that nobody else works in."""
     cluster = parse_cluster(arguments)
+    if arguments.expect is not None and arguments.expect < 1:
+        raise InputError(f"--expect: expected at least 1, but got {arguments.expect}")
     if cluster is not None and limit is not None:
         raise InputError("--budget: expected without --on: shards do not know of each other's time")
-    dataset = open_data(run, arguments.data, arguments.mask)
+    dataset = open_data(run, arguments.data, arguments.mask, arguments.voxel_spacing)
     names = names_to_predict(dataset, run, arguments.tomograms)
     check_masks(dataset, run, names)
     fusion = load_fusion(run, names, parse_thresholds(arguments.threshold, run.particles))
@@ -67,8 +70,8 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     for member, table in fusion.added.groupby("member"):
         refuse_outside(added_path(run, str(member)), table, run.particles, known)
     fusion = replace(fusion, added=dataset.within_masks(fusion.added))
-    for size, few in resampled(dataset, names).items():
-        say(f"voxel size {size:g} Å is brought to that of the run, {dataset.working_voxel_size:g} Å: {', '.join(few)}")
+    for line in brought(dataset, names, "the run"):
+        say(line)
     if arguments.out is None:
         require_space(LATEST.parent, 0, "a copy of the submission")
     require_space(folder, TABLE * len(names) * len(members), f"predictions in {len(names)} tomograms")
@@ -153,7 +156,8 @@ def write_page(
     from submissions.report.writing import write_report
 
     options = [] if arguments.final == FOLDS else ["--final", arguments.final]
-    for name, value in (("--data", arguments.data), ("--mask", arguments.mask), ("--out", arguments.out)):
+    for option in ("data", "voxel_spacing", "mask", "out"):
+        name, value = f"--{option.replace('_', '-')}", getattr(arguments, option)
         options += [] if value is None else [name, str(value)]
     options += ["--tomograms", *names] if arguments.tomograms else []
     try:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.options import add_mask, add_run
+from evaluation.options import add_mask, add_run, add_voxel_spacing
 from tomograms.errors import run_command
 from tomograms.program import program
 
@@ -21,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files (default: the run's own data)"
     )
+    add_voxel_spacing(options)
     add_mask(options, "that of the training on the run's own data, none on other data")
     options.add_argument("--out", type=Path, help="folder of the report (default: the run's)")
     return options

@@ -19,7 +19,7 @@ from tomograms.errors import InputError
 def draw_pictures(arguments: argparse.Namespace) -> None:
     """Do what `submissions.pictures` was asked for."""
     run = find_run(arguments.runs, arguments.run)
-    dataset = open_data(run, arguments.data, arguments.mask)
+    dataset = open_data(run, arguments.data, arguments.mask, arguments.voxel_spacing)
     particles = run.particles
     unknown = sorted(set(arguments.species or ()) - {particle.name for particle in particles})
     if unknown:

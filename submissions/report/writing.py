@@ -29,7 +29,7 @@ def report(arguments: argparse.Namespace) -> None:
     """Do what `submissions.report` was asked for."""
     run = find_run(arguments.runs, arguments.run)
     try:
-        dataset = open_data(run, arguments.data, arguments.mask)
+        dataset = open_data(run, arguments.data, arguments.mask, arguments.voxel_spacing)
     except InputError as error:
         if arguments.data is not None or arguments.mask is not None:
             raise
@@ -37,7 +37,7 @@ def report(arguments: argparse.Namespace) -> None:
         dataset = None
     store = Store(run.path / "test")
     names = sorted({*store.experiments(), *(one["experiment"] for one in store.failures())})
-    given = {"--data": arguments.data, "--mask": arguments.mask}
+    given = {"--data": arguments.data, "--mask": arguments.mask, "--voxel-spacing": arguments.voxel_spacing}
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     command = run.command("submissions.make", *options, "--to", "star", "csv")
     material = gather_material(load_fusion(run, names), store=store, names=names, dataset=dataset, command=command)

@@ -231,6 +231,7 @@ def test_tomograms_of_two_voxel_sizes_need_to_be_told_one(data, capsys):
     with pytest.raises(InputError, match=r"one voxel size, but TS_1 has 10 Å and TS_3 9 Å; --voxel-size brings"):
         cv()
     assert cv("--voxel-size", "10") == 0
+    assert "voxel size 9 Å is brought to that of the run, 10 Å: TS_3\n" in capsys.readouterr().out
     run = open_run(data.parent / "runs/a")
     assert run.record.voxel_size == run.record.data.working_voxel_size == 10.0
     assert cv() == 0  # goes on as it was begun

@@ -223,7 +223,10 @@ def test_the_command_names_tomograms_that_only_one_file_has(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,experiment,particle_type,x,y,z\n0,A,membrane,1,2,3\n", "membrane"),
+        (
+            "id,experiment,particle_type,x,y,z\n0,A,membrane,1,2,3\n",
+            "submission.csv: expected species of apo-ferritin, ",
+        ),
         ("id,experiment,x,y,z\n0,A,1,2,3\n", "particle_type"),
         ("id,experiment,particle_type,x,y,z\n0,A,ribosome,1,oops,3\n", "submission.csv"),
         (None, "no such file"),
@@ -239,6 +242,16 @@ def test_bad_files_are_one_clear_line_and_exit_code_2(tmp_path, capsys, content,
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1
     assert message in error[0]
+
+
+def test_predictions_in_another_unit_than_the_solution_are_said(tmp_path, capsys):
+    truth = [("A", APO.name, 3000, 2000, 900), ("A", APO.name, 4000, 500, 1200)]
+    found = [(3100.0, 2000.0, 900.0), (3900.0, 500.0, 1150.0), (2500.0, 2500.0, 300.0)]
+    for scale in (1.0, 0.1):
+        predictions = [("A", APO.name, *(scale * value for value in xyz)) for xyz in found]
+        main([write_csv(tmp_path / "solution.csv", truth), write_csv(tmp_path / "submission.csv", predictions)])
+        said = "are they in voxels or nanometres, and not in Å?" in capsys.readouterr().out
+        assert said == (scale < 1)
 
 
 def test_a_config_that_is_none_is_refused(tmp_path):

@@ -31,6 +31,16 @@ def test_a_bad_line_with_the_data(project, capsys, old, new):
     assert error.startswith(f"error: {path}: line 2: expected ") and new in error and error.count("\n") == 1
 
 
+def test_positions_in_voxels_are_said(project, capsys):
+    path = project.root / "s.csv"
+    path.write_text(GOOD + "1,TS_8,ribosome,9.0,20.0,15.0\n2,TS_8,ribosome,12.0,8.0,5.0\n")
+    assert run(path, "--data", project.data) == 0
+    assert "are they in voxels" not in capsys.readouterr().out
+    path.write_text(path.read_text().replace("100.0,200.0,150.0", "10.0,20.0,15.0"))
+    assert run(path, "--data", project.data) == 0
+    assert "in TS_8: are they in voxels or nanometres, and not in Å?" in capsys.readouterr().out
+
+
 def test_no_such_data(project, capsys):
     path = project.root / "s.csv"
     path.write_text(GOOD)

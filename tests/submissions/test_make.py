@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 
+import mrcfile
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,7 +21,7 @@ from submissions.prediction.budget import Plan
 from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, restrict
 from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store
-from tests.submissions.conftest import RUN, TEST, TRAIN
+from tests.submissions.conftest import RUN, SHAPE, TEST, TRAIN
 from tests.submissions.fakes import MapsPredictor
 from tests.submissions.prediction.test_inference import calls, damage
 from tomograms.errors import InputError, run_command
@@ -186,8 +187,23 @@ def test_tomograms_by_name_and_those_that_trained(predicted, capsys):
     assert "not scored" in out and "TS_1" in out and "test truth" not in out
 
 
+def test_a_voxel_size_that_no_header_tells_is_told(project, capsys):
+    (project.root / "mrc").mkdir()
+    with mrcfile.new(project.root / "mrc/TS_8.mrc") as file:
+        file.set_data(np.random.default_rng(0).normal(0, 1e-5, SHAPE).astype(np.float32))
+    given = ("--run", "tiny", "--data", project.root / "mrc", "--device", "cpu")
+    assert make(*given) == 2
+    assert (
+        "TS_8.mrc: expected a voxel size above 0 Å, but the header has none; give --voxel-s" in capsys.readouterr().err
+    )
+    assert make(*given, "--voxel-spacing", 5) == 0
+    found = pd.read_csv(project.run.path / "submission.csv")
+    assert len(found) and set(found["experiment"]) == {"TS_8"} and found[["x", "y"]].to_numpy().max() < 5 * SHAPE[2]
+
+
 def test_wrong_input_is_one_line(project, capsys):
     assert make("--run", "nothing") == 2
+    assert make("--run", "tiny", "--expect", 0) == 2
     assert make("--run", "tiny", "--tomograms", "TS_77") == 2
     assert make("--run", "tiny", "--data", project.root / "nowhere") == 2
     shutil.copy(project.root / RUN / "ensemble.json", project.root / "kept.json")
@@ -200,7 +216,7 @@ def test_wrong_input_is_one_line(project, capsys):
     shutil.rmtree(project.data / "test")
     assert make("--run", "tiny") == 2
     lines = capsys.readouterr().err.splitlines()
-    said = ["nothing", "TS_77", "nowhere", "ensemble.json", "ensemble.build", "ensemble.build", "test tomograms"]
+    said = ["nothing", "--expect", "TS_77", "nowhere", "ensemble.json", *["ensemble.build"] * 2, "test tomograms"]
     assert len(lines) == len(said)
     for line, word in zip(lines, said, strict=True):
         assert line.startswith("error: ") and word in line
