@@ -246,7 +246,7 @@ def test_bad_files_are_one_clear_line_and_exit_code_2(tmp_path, capsys, content,
 
 def test_predictions_in_another_unit_than_the_solution_are_said(tmp_path, capsys):
     truth = [("A", APO.name, 3000, 2000, 900), ("A", APO.name, 4000, 500, 1200)]
-    found = [(3100.0, 2000.0, 900.0), (3900.0, 500.0, 1150.0), (2500.0, 2500.0, 300.0)]
+    found = [(3100.0, 1900.0, 900.0), (3900.0, 500.0, 1150.0), (2500.0, 1500.0, 300.0)]
     for scale in (1.0, 0.1):
         predictions = [("A", APO.name, *(scale * value for value in xyz)) for xyz in found]
         main([write_csv(tmp_path / "solution.csv", truth), write_csv(tmp_path / "submission.csv", predictions)])
