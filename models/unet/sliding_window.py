@@ -153,9 +153,10 @@ def _cut(volume: torch.Tensor, corner: Sequence[int], size: Sequence[int]) -> to
     """Return a window ``(z, y, x)``; beyond the volume's far ends lies its mirror image."""
     for axis, (start, length) in enumerate(zip(corner, size, strict=True)):
         end = volume.shape[axis]
-        if start + length <= end:
-            volume = volume.narrow(axis, start, length)
-        else:
-            index = torch.arange(start, start + length, device=volume.device) % (2 * end)
-            volume = volume.index_select(axis, torch.minimum(index, 2 * end - 1 - index))
+        inside = volume.narrow(axis, start, min(length, end - start))
+        if start + length > end:
+            index = torch.arange(end, start + length, device=volume.device) % (2 * end)
+            mirrored = volume.index_select(axis, torch.minimum(index, 2 * end - 1 - index))
+            inside = torch.cat([inside, mirrored], axis)
+        volume = inside
     return volume

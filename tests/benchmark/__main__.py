@@ -48,10 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if cores is not None and cores > QUIET:
             disturbed.append(f"{name} ({cores:.1f})")
         rows += done
-        records += [{**row.record(), "others": cores} for row in done]
+        records += [{**row.record(), "others": cores, "instructions": machine["instructions"]} for row in done]
         if arguments.json:  # after each stage: a long run that ends early leaves what it measured
             write_json(arguments.json, {"scale": arguments.scale, "machine": machine, "rows": records})
-    console().print(table(rows, f"{arguments.scale} scale, {machine['processor']}, {machine['threads']} threads"))
+    title = f"{arguments.scale} scale, {machine['processor']}, {machine['threads']} threads"
+    console().print(table(rows, title, machine["instructions"]))
     if disturbed:
         console().print(f"Other work kept cores busy during: {', '.join(disturbed)}. Trust CPU times only.")
     missed = [row.stage for row in rows if not row.met]

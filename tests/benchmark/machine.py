@@ -55,11 +55,24 @@ def describe(device: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
         "processor": _processor(),
+        "instructions": instructions(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else device,
         "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
     }
+
+
+def instructions() -> str:
+    """Return the instruction set that torch computes with here, and the networks' number format."""
+    import torch
+
+    from compute.precision import compute_dtype
+
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    number = str(compute_dtype(torch.device("cpu"), "auto")).removeprefix("torch.")
+    found = [torch.backends.cpu.get_cpu_capability(), *([f"oneDNN up to {most}"] if most else []), number]
+    return ", ".join(found)
 
 
 def _processor() -> str:

@@ -95,8 +95,8 @@ class Row:
         }
 
 
-def table(rows: Sequence[Row], title: str) -> Table:
-    """Return the rows as a table for the terminal."""
+def table(rows: Sequence[Row], title: str, instructions: str) -> Table:
+    """Return the rows as a table for the terminal, with what the processor computed with beside each time."""
     from rich.table import Table
 
     out = Table(title=title, show_lines=True)
@@ -108,7 +108,8 @@ def table(rows: Sequence[Row], title: str) -> Table:
         limits = "\n".join(f"{'' if limit.held else '! '}{limit}" for limit in (*row.floors, *row.checks))
         ratios = ["" if record[key] is None else f"{record[key]:.2f}" for key in ("ratio", "cpu_ratio")]
         met = "yes" if row.met else "[red]no[/red]"
-        out.add_row(f"{row.stage}\n[dim]{row.work}[/dim]", seconds(row.ours.wall), peer, *ratios, limits, met)
+        ours = f"{seconds(row.ours.wall)}\n[dim]{instructions}[/dim]"
+        out.add_row(f"{row.stage}\n[dim]{row.work}[/dim]", ours, peer, *ratios, limits, met)
     return out
 
 

@@ -13,6 +13,7 @@ STAGES = {
     "views": "test-time augmentation: cost of a further view, memory",
     "training": "U-Net training steps against a MONAI dictionary pipeline with a DataLoader",
     "yolo": "YOLO slicing and prediction against Ultralytics' predict over PNG files",
+    "overhead": "all but the networks, seven models together against one by one",
     "centroids": "centroids from class maps against labels and centres of mass",
     "fusion": "fusing a test set against a greedy loop with KD-trees; nested tuning",
     "metric": "the metric against KD-tree loops",

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import torch
 
 from tests.benchmark.__main__ import main
 from tests.benchmark.measure import Timing, interleave
@@ -35,9 +36,11 @@ def test_the_command_prints_a_table_and_writes_its_figures(tmp_path, capsys):
     assert [row["stage"] for row in written["rows"]] == ["metric", "sweep"]
     assert written["machine"]["versions"]["numpy"]
     assert written["machine"]["threads"] >= 1
+    assert {row["instructions"] for row in written["rows"]} == {written["machine"]["instructions"]}
     printed = capsys.readouterr().out
     assert "KD-tree loops" in printed
     assert "of 2 rows met" in printed
+    assert printed.count(torch.backends.cpu.get_cpu_capability()) >= 2
 
 
 def test_ways_take_turns_and_the_median_counts():
@@ -56,4 +59,4 @@ def test_a_row_is_met_when_every_limit_holds():
     assert good.held and not bad.held
     assert Row("s", "w", timing, floors=(good,)).met
     assert not Row("s", "w", timing, floors=(good,), checks=(bad,)).met
-    assert table([Row("s", "w", timing, timing, "peer", (good,), (bad,))], "title").row_count == 1
+    assert table([Row("s", "w", timing, timing, "peer", (good,), (bad,))], "title", "AVX2").row_count == 1
