@@ -104,7 +104,13 @@ def run_job(job: Job, data: TypedData, *, device: str, advance: Advance) -> None
         output = predictor.predict(tomogram)
         middle = time.perf_counter()
         found = to_candidates(
-            output, job.particles, tomogram.voxel_size, experiment=run, member=job.member, model=job.model
+            output,
+            job.particles,
+            tomogram.voxel_size,
+            experiment=run,
+            member=job.member,
+            model=job.model,
+            device=device,
         )
         tables.append(within_mask(found, tomogram))
         spent["predict"] += middle - start

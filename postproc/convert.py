@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from compute.devices import resolve_device
 from models.outputs import ClassMaps, SliceBoxes
+from postproc.device_peaks import device_peaks
 from postproc.linking import link_boxes
-from postproc.peaks import map_candidates
+from postproc.peaks import map_candidates, map_radius, peak_candidates
 from tomograms.masks import held_by
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -20,11 +22,32 @@ def to_candidates(
     experiment: str,
     member: str,
     model: str,
+    device: str = "cpu",
 ) -> pd.DataFrame:
-    """Return the candidates of one tomogram; ``voxel_size`` in Å, the last three are written into the rows."""
-    if isinstance(output, ClassMaps):
-        return map_candidates(output, particles, voxel_size, experiment=experiment, member=member, model=model)
-    return link_boxes(output, particles, voxel_size, experiment=experiment, member=member, model=model)
+    """Return the candidates of one tomogram.
+
+    Parameters
+    ----------
+    output
+        What a network predicts.
+    particles
+        Every species.
+    voxel_size
+        Å.
+    experiment, member, model
+        Written into the rows.
+    device
+        Where the peaks of class maps are looked for: ``auto``, ``cpu`` or ``cuda[:N]``.
+    """
+    names = {"experiment": experiment, "member": member, "model": model}
+    if not isinstance(output, ClassMaps):
+        return link_boxes(output, particles, voxel_size, **names)
+    where = resolve_device(device)
+    if where.type == "cpu":
+        return map_candidates(output, particles, voxel_size, **names)
+    radii = [map_radius(particle, output, voxel_size) for particle in particles]
+    peaks = device_peaks(output, [particle.label for particle in particles], radii, where)
+    return peak_candidates(peaks, output, particles, voxel_size, **names)
 
 
 def within_mask(table: pd.DataFrame, tomogram: Tomogram) -> pd.DataFrame:

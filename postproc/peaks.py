@@ -1,6 +1,6 @@
 """Class maps -> candidates: local maxima of the smoothed probability of each species, refined below the voxel."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,12 @@ SEPARATION = 1.0
 """Two candidates of a species are at least this far apart, in particle radii."""
 FLOOR = 1e-3
 """Smallest smoothed probability that is kept: with beta = 4 a hard species' best threshold lies low."""
+TRUNCATE = 3.0
+"""Standard deviations at which the Gaussian ends."""
 MOST = 2000
 """Most candidates per tomogram and species."""
+Peaks = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Fractional map indices (z, y, x) ``(n, 3)``, and scores ``(n,)``."""
 
 
 def map_candidates(
@@ -55,11 +59,35 @@ def map_candidates(
     pandas.DataFrame
         A candidates table; the score is the smoothed probability at the peak.
     """
-    tables = []
     normaliser = _log_normaliser(maps.logits)
-    for particle in particles:
+
+    def found(particle: Particle) -> Peaks:
         probability = np.exp(maps.logits[particle.label].astype(np.float32) - normaliser)
-        index, score = find_peaks(probability, particle.radius / (voxel_size * maps.stride))
+        return find_peaks(probability, map_radius(particle, maps, voxel_size))
+
+    return peak_candidates(
+        map(found, particles), maps, particles, voxel_size, experiment=experiment, member=member, model=model
+    )
+
+
+def map_radius(particle: Particle, maps: ClassMaps, voxel_size: float) -> float:
+    """Return a species' radius in map voxels."""
+    return particle.radius / (voxel_size * maps.stride)
+
+
+def peak_candidates(
+    peaks: Iterable[Peaks],
+    maps: ClassMaps,
+    particles: Sequence[Particle],
+    voxel_size: float,
+    *,
+    experiment: str,
+    member: str,
+    model: str,
+) -> pd.DataFrame:
+    """Return the table of each species' peaks; see `map_candidates`."""
+    tables = []
+    for particle, (index, score) in zip(particles, peaks, strict=True):
         position = to_angstrom(np.asarray(maps.origin) + index * maps.stride, voxel_size)
         tables.append(make_candidates(experiment, particle.name, position, score, member=member, model=model))
     return concatenate(tables)
@@ -68,7 +96,7 @@ def map_candidates(
 def find_peaks(
     probability: NDArray[np.float32],  # (z, y, x)
     radius: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # (n, 3) zyx, (n,)
+) -> Peaks:
     """Return the peaks of one species' map, best first (ties by z, y, x).
 
     Parameters
@@ -85,14 +113,39 @@ def find_peaks(
     score
         ``(n,)`` smoothed probability.
     """
-    smooth = ndimage.gaussian_filter(probability, SMOOTHING * radius, mode="constant", truncate=3.0)
-    size = 2 * max(1, round(0.5 * SEPARATION * radius)) + 1
-    peak = (smooth >= FLOOR) & (smooth == box_maximum(smooth, size))
-    index = np.argwhere(peak)
-    score = smooth[peak].astype(np.float64)
+    smooth = ndimage.gaussian_filter(probability, SMOOTHING * radius, mode="constant", truncate=TRUNCATE)
+    peak = (smooth >= FLOOR) & (smooth == box_maximum(smooth, box_side(radius)))
+    return refine(np.argwhere(peak), lambda index: smooth[tuple(index.T)], smooth.shape, radius)
+
+
+def box_side(radius: float) -> int:
+    """Return the odd side of the box, half of `SEPARATION` each way, in which a peak is the largest."""
+    return 2 * max(1, round(0.5 * SEPARATION * radius)) + 1
+
+
+def refine(
+    index: NDArray[np.int64],  # (n, 3) zyx
+    look: Callable[[NDArray[np.int64]], NDArray[np.float32]],  # (n, 3) -> (n,)
+    shape: Sequence[int],
+    radius: float,
+) -> Peaks:
+    """Return largest voxels as `find_peaks` does: in order, below the voxel, none near a better one.
+
+    Parameters
+    ----------
+    index
+        The voxels.
+    look
+        Reads the smoothed map.
+    shape
+        Of the map, (z, y, x).
+    radius
+        Particle radius in map voxels.
+    """
+    score = look(index).astype(np.float64)
     order = np.lexsort((index[:, 2], index[:, 1], index[:, 0], -score))[: 4 * MOST]
     index, score = index[order], score[order]
-    place = index + _parabola(smooth, index)
+    place = index + _parabola(look, shape, index)
     pairs = cKDTree(place).query_pairs(SEPARATION * radius, output_type="ndarray")
     keep = np.flatnonzero(suppress(pairs, len(place)))[:MOST]
     return place[keep], score[keep]
@@ -141,7 +194,9 @@ def _log_normaliser(logits: NDArray[np.float16]) -> NDArray[np.float32]:
     return out
 
 
-def _parabola(smooth: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float64]:
+def _parabola(
+    look: Callable[[NDArray[np.int64]], NDArray[np.float32]], shape: Sequence[int], index: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Return the offset (-0.5 to 0.5 on each axis) of the parabola's top through a peak and its two neighbours.
 
     On the logarithm: a Gaussian's top is then found exactly.
@@ -151,9 +206,9 @@ def _parabola(smooth: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[
     for axis in range(3):
         step = np.zeros(3, int)
         step[axis] = 1
-        inner = (index[:, axis] > 0) & (index[:, axis] < smooth.shape[axis] - 1)
+        inner = (index[:, axis] > 0) & (index[:, axis] < shape[axis] - 1)
         at = index[inner]
-        below, here, above = (np.log(smooth[tuple((at + k * step).T)].astype(np.float64) + tiny) for k in (-1, 0, 1))
+        below, here, above = (np.log(look(at + k * step).astype(np.float64) + tiny) for k in (-1, 0, 1))
         curvature = below - 2 * here + above
         with np.errstate(divide="ignore", invalid="ignore"):
             shift = np.where(curvature < 0, 0.5 * (below - above) / curvature, 0.0)

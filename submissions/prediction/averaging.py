@@ -75,6 +75,7 @@ def predict_member(
     particles: Sequence[Particle],
     member: str,
     views: int | None = None,
+    device: str = "cpu",
     advance: Callable[[str], None] = lambda note: None,
 ) -> pd.DataFrame:
     """Return one member's candidates in a tomogram: class maps averaged as logits, slice boxes as clustered candidates.
@@ -93,11 +94,18 @@ def predict_member(
         The member's name, written into the rows; their model is `MEAN_MODEL`.
     views
         Test-time views of each model; by default as many as it has.
+    device
+        Where candidates are looked for in class maps.
     advance
         Told of each model, or of each part of the tomogram, that is done.
     """
     find = partial(
-        to_candidates, particles=particles, voxel_size=tomogram.voxel_size, experiment=tomogram.name, member=member
+        to_candidates,
+        particles=particles,
+        voxel_size=tomogram.voxel_size,
+        experiment=tomogram.name,
+        member=member,
+        device=device,
     )
     tables = []
     for output, name in zip(_outputs(tomogram, models, views, advance), models, strict=False):

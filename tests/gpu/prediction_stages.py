@@ -67,6 +67,9 @@ def same(bench: Bench) -> None:
         truth = _predict(member, "cpu", "fp32", volume)
         sure = _candidates(truth, volume, member)
         sure = sure[sure["score"] > 0.1]
+        if member == "unet":
+            here = _share_found(sure, _candidates(truth, volume, member, bench.device))
+            bench.tell("unet, share of candidates found here in the CPU's maps", here, here > 0.99)
         for precision in ("fp32", "fp16", "bf16") if bench.gpu else ("fp32",):
             start = time.perf_counter()
             output = _predict(member, bench.device, precision, volume)
@@ -75,7 +78,7 @@ def same(bench: Bench) -> None:
                 worst = float(np.quantile(np.abs(_probability(truth) - _probability(output)), 0.999))
                 most = 2e-3 if precision == "fp32" else 0.03
                 bench.tell(f"unet {precision}, 99.9 % of |p - p'|", worst, worst < most, f"(below {most:g})")
-            share = _share_found(sure, _candidates(output, volume, member))
+            share = _share_found(sure, _candidates(output, volume, member, bench.device))
             bench.tell(f"{member} {precision}, share of {len(sure)} candidates found", share, share > 0.97, spent)
 
 
@@ -87,8 +90,9 @@ def _predict(member: str, device: str, precision: str, volume: Any) -> Any:
     return model.predict(volume, views=2)
 
 
-def _candidates(output: Any, volume: Any, member: str) -> pd.DataFrame:
-    return to_candidates(output, CZII, volume.voxel_size, experiment=volume.name, member=member, model="m")
+def _candidates(output: Any, volume: Any, member: str, device: str = "cpu") -> pd.DataFrame:
+    names = {"experiment": volume.name, "member": member, "model": "m"}
+    return to_candidates(output, CZII, volume.voxel_size, device=device, **names)
 
 
 def _probability(maps: Any) -> np.ndarray:
@@ -135,5 +139,5 @@ def _seconds(bench: Bench, model: Any, member: str, volume: Any) -> tuple[float,
     start = time.perf_counter()
     output = model.predict(volume)
     middle = time.perf_counter()
-    _candidates(output, volume, member)
+    _candidates(output, volume, member, bench.device)
     return middle - start, time.perf_counter() - middle

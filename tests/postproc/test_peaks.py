@@ -1,11 +1,23 @@
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from models.outputs import ClassMaps
 from postproc.candidates import COLUMNS
-from postproc.peaks import _log_normaliser, box_maximum, find_peaks, map_candidates
+from postproc.device_peaks import device_peaks, gaussian
+from postproc.peaks import (
+    TRUNCATE,
+    _log_normaliser,
+    box_maximum,
+    find_peaks,
+    map_candidates,
+    map_radius,
+    peak_candidates,
+)
 from tomograms.particles import Particle
 
 PARTICLES = (Particle("apo", 1, 60.0, 1.0), Particle("ribosome", 2, 150.0, 1.0))
@@ -106,3 +118,24 @@ def test_the_normaliser_makes_probabilities_add_up_to_one():
     found = _log_normaliser(logits)
     assert found.dtype == np.float32
     assert found == pytest.approx(logsumexp(logits.astype(np.float64), axis=0), rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(24, 32, 32), (5, 40, 9), (1, 12, 30)])
+def test_peaks_on_a_device_are_those_of_numpy(shape):
+    """On a CPU here, by the same code; thousands of noise peaks, at edges, too."""
+    rng = np.random.default_rng(1)
+    noise = np.stack([ndimage.gaussian_filter(rng.normal(size=shape), 1.5, mode="nearest") for _ in range(3)])
+    maps = ClassMaps((8 * noise / noise.std()).astype(np.float16), 2, (0.5,) * 3)
+    radii = [map_radius(particle, maps, VOXEL) for particle in PARTICLES]
+    found = list(device_peaks(maps, [1, 2], radii, torch.device("cpu")))
+    own = candidates(maps)
+    table = peak_candidates(found, maps, PARTICLES, VOXEL, experiment="TS_1", member="unet", model="TS_1/unet-0")
+    assert len(own) > 2
+    pd.testing.assert_frame_equal(table, own, rtol=1e-5, atol=0.02)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.75, 2.0, 9.0])
+def test_smoothing_on_a_device_is_that_of_scipy(sigma):
+    values = np.random.default_rng(0).random((7, 20, 13), np.float32)
+    expected = ndimage.gaussian_filter(values, sigma, mode="constant", truncate=TRUNCATE)
+    np.testing.assert_array_equal(gaussian(torch.from_numpy(values), sigma).numpy(), expected)
