@@ -66,6 +66,7 @@ def work_on(
     threads: int | None = None,
     care: Care = NO_CARE,
     faulty: Callable[[Task, Lost, str | None], None] = lambda task, lost, dropped: None,
+    done: Callable[[Task, Any], None] = lambda task, result: None,
 ) -> Iterator[tuple[Task, Result | Lost]]:
     """Do tasks and yield each with its result, as they are done.
 
@@ -88,6 +89,9 @@ def work_on(
         How to go on after a fault.
     faulty
         Called with a task that will be tried again, why, and the device that is dropped for it, if one is.
+    done
+        Called with a task and its result before its device gets the next one. Whoever takes the results may take time:
+        the devices are at work by then.
 
     Yields
     ------
@@ -100,9 +104,9 @@ def work_on(
         What a task raised, unless it is a device's fault; its process ends with the others.
     """
     if len(devices) == 1 and not devices[0].startswith("cuda"):
-        yield from _here(tasks, set_up, devices[0], begun, told)
+        yield from _here(tasks, set_up, devices[0], begun, told, done)
         return
-    pool = Pool(tasks, [Worker[Task](device, set_up) for device in devices], begun, told, care, faulty)
+    pool = Pool(tasks, [Worker[Task](device, set_up) for device in devices], begun, told, care, faulty, done)
     with variables(**({} if threads is None else {"OMP_NUM_THREADS": str(threads)})):
         try:
             yield from pool.results()
@@ -117,6 +121,7 @@ def _here(
     device: str,
     begun: Callable[[Task, str], None],
     told: Callable[..., None],
+    done: Callable[[Task, Any], None],
 ) -> Iterator[tuple[Task, Result | Lost]]:
     work = set_up(device)
     for task in tasks:
@@ -125,7 +130,9 @@ def _here(
         def tell(*said: Any, task: Task = task) -> None:
             told(task, *said)
 
-        yield task, work(task, tell)
+        result = work(task, tell)
+        done(task, result)
+        yield task, result
 
 
 @dataclass
@@ -138,6 +145,7 @@ class Pool(Generic[Task]):
     told: Callable[..., None]
     care: Care
     faulty: Callable[[Task, Lost, str | None], None]
+    done: Callable[[Task, Any], None]
     _again: deque[tuple[Task, str]] = field(default_factory=deque, init=False)
     _faults: list[tuple[Task, str]] = field(default_factory=list, init=False)
     _blamed: dict[str, int] = field(default_factory=lambda: defaultdict(int), init=False)
@@ -197,6 +205,8 @@ class Pool(Generic[Task]):
             if kind == "raised":
                 raise content
             self._seconds.append(time.monotonic() - worker.begun)
+            self.done(task, content)
+            self._begin(worker)
             yield task, content
 
     def _fault(self, worker: Worker[Task], reason: str, *, certain: bool) -> Iterator[tuple[Task, Lost]]:

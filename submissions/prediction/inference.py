@@ -17,6 +17,7 @@ from compute.faults import DeviceError, is_device_fault, within_memory
 from evaluation.run_directory import RunDirectory
 from models.member import Predictor
 from postproc.candidates import concatenate
+from submissions.prediction.ahead import Ahead, Seen
 from submissions.prediction.averaging import load_models, predict_member
 from submissions.prediction.budget import Plan
 from submissions.prediction.final import FOLDS, model_folders
@@ -120,6 +121,7 @@ class Inference:
     final: str = FOLDS
     _models: dict[str, dict[str, Predictor]] = field(default_factory=dict, init=False)
     _full: dict[str, int] = field(default_factory=dict, init=False)
+    _ahead: Ahead = field(default_factory=Ahead, init=False)
 
     @cached_property
     def weights(self) -> dict[str, dict[str, str]]:
@@ -152,16 +154,38 @@ class Inference:
 
     def stored(self, experiment: str) -> dict[str, Stored]:
         """Return what was predicted before, by member."""
-        keys = self._keys(experiment)
+        keys = self._keys(self.dataset.volume_hash(experiment))
         found = {member: self.store.read(experiment, member, key) for member, key in keys.items()}
         return {member: stored for member, stored in found.items() if stored is not None}
 
-    def _keys(self, experiment: str) -> dict[str, dict[str, Any]]:
-        """Return what each member's prediction of a tomogram depends on."""
+    def _kept(self, experiment: str, volume: str, plan: Plan) -> dict[str, Stored]:
+        """Return what was predicted before with as many views as planned, or more, by member."""
+        keys = self._keys(volume)
+        found = {member: self.store.read(experiment, member, keys[member]) for member in plan.members}
+        return {
+            m: stored for m, stored in found.items() if stored is not None and stored.views >= plan.views(stored.full)
+        }
+
+    def _see(self, experiment: str, plan: Plan) -> Seen:
+        """Read a tomogram unless all that is planned was predicted before."""
         volume = self.dataset.volume_hash(experiment)
+        if len(self._kept(experiment, volume, plan)) == len(plan.members):
+            return Seen(volume)
+        tomogram = self.dataset.tomogram(experiment)
+        return Seen(volume, tomogram, unlike(appearance(tomogram), list(self.run.record.appearances.values())))
+
+    def _keys(self, volume: str) -> dict[str, dict[str, Any]]:
+        """Return what each member's prediction of a tomogram with this hash depends on."""
         return {member: prediction_key(volume, weights) for member, weights in self.weights.items()}
 
-    def predict(self, experiment: str, plan: Plan, *, advance: Callable[[str], None] = lambda note: None) -> Prediction:
+    def predict(
+        self,
+        experiment: str,
+        plan: Plan,
+        *,
+        following: str | None = None,
+        advance: Callable[[str], None] = lambda note: None,
+    ) -> Prediction:
         """Return the candidates in one tomogram, and keep them.
 
         Parameters
@@ -170,8 +194,10 @@ class Inference:
             The tomogram.
         plan
             Which members, and how many views; what was kept with as many or more is taken.
+        following
+            The tomogram that probably comes next: it is read meanwhile.
         advance
-            Told of each model that is done.
+            Told of each part that is done.
 
         Raises
         ------
@@ -185,19 +211,18 @@ class Inference:
         failures = []
         spent = 0.0
         try:
-            keys = self._keys(experiment)
-            kept = {}
-            for member in plan.members:
-                stored = self.store.read(experiment, member, keys[member])
-                if stored is not None and stored.views >= plan.views(stored.full):
-                    kept[member] = stored
+            seen = self._ahead.take(experiment, lambda: self._see(experiment, plan))
+            kept = self._kept(experiment, seen.volume, plan)
             missing = [member for member in plan.members if member not in kept]
-            if not missing:
-                return Prediction(experiment, kept)
-            tomogram = self.dataset.tomogram(experiment)
-            remark = unlike(appearance(tomogram), list(self.run.record.appearances.values()))
+            tomogram = seen.tomogram or (self.dataset.tomogram(experiment) if missing else None)
         except Exception as error:  # whatever is wrong with this tomogram, the others may be right
             return failed(experiment, in_a_line(error))
+        finally:
+            if following is not None:
+                self._ahead.begin(following, lambda: self._see(following, plan))
+        if tomogram is None:
+            return Prediction(experiment, kept)
+        keys = self._keys(seen.volume)
         for member in missing:
             begin = time.perf_counter()
             self.models(member)
@@ -209,7 +234,7 @@ class Inference:
                     raise
                 failures.append(Failure(experiment, member, in_a_line(error)))
             else:
-                kept[member] = Stored(candidates, views, self._full[member], time.perf_counter() - loaded, remark)
+                kept[member] = Stored(candidates, views, self._full[member], time.perf_counter() - loaded, seen.remark)
                 self.store.write(experiment, member, keys[member], kept[member])
             spent += time.perf_counter() - begin
         return Prediction(experiment, kept, tuple(failures), time.perf_counter() - start - spent)
@@ -227,6 +252,7 @@ class Inference:
                 particles=self.run.particles,
                 member=member,
                 views=views,
+                device=self.device,
                 advance=lambda name: advance(f"{tomogram.name} {name}"),
             )
 

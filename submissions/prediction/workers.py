@@ -19,8 +19,8 @@ OUT_OF_TIME = "not predicted: the time budget is spent"
 CARE = Care()
 """A tomogram whose process or device fails is tried once more elsewhere."""
 
-Order = tuple[str, Plan | None]
-"""A tomogram, and what it gets: ``None`` where no time is left for it."""
+Order = tuple[str, Plan | None, str | None]
+"""A tomogram, what it gets (``None`` where no time is left for it), and which one probably follows on its device."""
 
 
 def predict_all(
@@ -70,7 +70,17 @@ def predict_all(
             if plan is not None and plan != last:
                 changed(experiment, plan)
                 last = plan
-            yield experiment, plan
+            later = begun + budget.workers
+            yield experiment, plan, experiments[later] if later < len(experiments) else None
+
+    def done(order: Order, prediction: Prediction) -> None:
+        made = prediction.stored
+        budget.measured(
+            seconds={member: stored.seconds for member, stored in made.items()},
+            views={member: stored.views for member, stored in made.items()},
+            full={member: stored.full for member, stored in made.items()},
+            rest=prediction.rest,
+        )
 
     for order, result in work_on(
         orders(),
@@ -80,23 +90,16 @@ def predict_all(
         told=lambda order, note: advance(note),
         care=CARE,
         faulty=faulty,
+        done=done,
     ):
-        prediction = failed(order[0], str(result)) if isinstance(result, Lost) else result
-        made = prediction.stored
-        budget.measured(
-            seconds={member: stored.seconds for member, stored in made.items()},
-            views={member: stored.views for member, stored in made.items()},
-            full={member: stored.full for member, stored in made.items()},
-            rest=prediction.rest,
-        )
-        yield prediction
+        yield failed(order[0], str(result)) if isinstance(result, Lost) else result
 
 
 def _predictor(inference: Inference) -> Callable[[Order, Tell], Prediction]:
     def predict(order: Order, tell: Tell) -> Prediction:
-        experiment, plan = order
+        experiment, plan, following = order
         if plan is not None:
-            return inference.predict(experiment, plan, advance=tell)
+            return inference.predict(experiment, plan, following=following, advance=tell)
         found = inference.stored(experiment)  # what an earlier run has made of it
         return Prediction(experiment, found) if found else failed(experiment, OUT_OF_TIME)
 

@@ -41,6 +41,26 @@ def test_a_gpu_has_a_process_of_its_own_and_the_cpu_works_here():
     assert cpu == {task: (2 * task, "cpu", os.getpid()) for task in range(3)}
 
 
+@pytest.mark.parametrize(("devices", "ahead"), [(["cuda:0"], 1), (["cpu"], 0)])
+def test_a_device_works_on_while_a_result_is_dealt_with(devices, ahead):
+    """Before its next task it is told of the result, on which that may depend."""
+    said = []
+    results = work_on(
+        iter(range(3)),
+        double,
+        devices=devices,
+        begun=lambda task, device: said.append(f"begun {task}"),
+        told=lambda task: None,
+        done=lambda task, result: said.append(f"done {result[0]}"),
+    )
+    for task, _ in results:
+        said.append(f"taken {task}")
+    expected = ["begun 0", "done 0", "taken 0", "begun 1", "done 2", "taken 1", "begun 2", "done 4", "taken 2"]
+    if ahead:
+        expected = ["begun 0", "done 0", "begun 1", "taken 0", "done 2", "begun 2", "taken 1", "done 4", "taken 2"]
+    assert said == expected
+
+
 @pytest.mark.parametrize(("how", "reason"), [("sticky", STICKY), ("killed", "its process was killed")])
 def test_a_task_that_fails_on_one_device_is_done_on_the_other(how, reason):
     results, faults = run(Fails(frozenset(range(12)), ("cuda:1",), how))

@@ -1,4 +1,5 @@
 import shutil
+import threading
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from submissions.prediction.inference import Inference
 from submissions.prediction.store import Store, prediction_key, weights_key
 from tests.submissions.conftest import RUN, TEST
 from tests.submissions.fakes import BoxesPredictor, MapsMember, MapsPredictor
+from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.ome_zarr import ZarrVolume
 
@@ -43,6 +45,55 @@ def test_every_tomogram_and_member(project):
         assert set(prediction.candidates["member"]) == {"boxes", "maps"}
         assert set(prediction.candidates["experiment"]) == {prediction.experiment}
     assert calls() == (4, 4)  # two tomograms, two fold models each
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Return what was hashed and read, and whether a thread did it."""
+    seen = []
+
+    def noted(name, own):
+        def reads(self, run):
+            seen.append((name, run, threading.current_thread() is not threading.main_thread()))
+            return own(self, run)
+
+        return reads
+
+    for name in ("volume_hash", "tomogram"):
+        monkeypatch.setattr(Dataset, name, noted(name, getattr(Dataset, name)))
+    return seen
+
+
+def test_the_next_tomogram_is_read_meanwhile_and_each_once(project, reads):
+    first, second = TEST
+    machine = inference(project)
+    alone = everything(project, "alone")
+    reads.clear()
+    found = [machine.predict(first, PLAN, following=second), machine.predict(second, PLAN)]
+    assert reads == [(name, run, run == second) for run in TEST for name in ("volume_hash", "tomogram")]
+    for a, b in zip(alone, found, strict=True):
+        pd.testing.assert_frame_equal(a.candidates, b.candidates)
+
+
+def test_another_tomogram_than_was_expected_is_read_now(project, reads):
+    first, second = TEST
+    machine = inference(project)
+    found = machine.predict(first, PLAN, following=second), machine.predict(first, PLAN)
+    assert [p.experiment for p in found] == [first, first] and ("volume_hash", first, False) in reads[2:]
+
+
+def test_what_is_kept_is_not_read_ahead(predicted, reads):
+    machine = inference(predicted, STORE)
+    for name, following in ((TEST[0], TEST[1]), (TEST[1], None)):
+        assert machine.predict(name, PLAN, following=following).members == PLAN.members
+    assert {name for name, _, _ in reads} == {"volume_hash"}
+
+
+def test_a_damaged_tomogram_is_reported_in_its_turn(project):
+    damage(project, "TS_9")
+    machine = inference(project)
+    fine, broken = machine.predict("TS_8", PLAN, following="TS_9"), machine.predict("TS_9", PLAN)
+    assert fine.failures == () and "intact chunk" in str(broken.failures[0])
 
 
 def test_what_was_predicted_is_read_and_equal(predicted):
