@@ -130,9 +130,13 @@ class UNetLearner(NetworkState):
         shape = tomogram.volume.shape
         grown = [max(size, n) + (-max(size, n)) % STRIDE for size, n in zip(self.settings.crop, shape, strict=True)]
         extra = [(0, new - old) for new, old in zip(grown, shape, strict=True)]
-        volume = np.pad(tomogram.volume, extra, mode="symmetric")
+
+        def grow(values: np.ndarray) -> np.ndarray:  # only where it must be: a copy of all volumes is gigabytes
+            return values if grown == list(shape) else np.pad(values, extra, mode="symmetric")
+
+        volume = grow(tomogram.volume)
         labels = {particle.name: particle.label for particle in self.particles}
-        mask = None if tomogram.mask is None else np.pad(tomogram.mask, extra, mode="symmetric")
+        mask = None if tomogram.mask is None else grow(tomogram.mask)
         padded = Tomogram(tomogram.name, volume, tomogram.voxel_size, mask)
         return TrainingVolume(
             volume,
