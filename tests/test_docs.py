@@ -64,6 +64,24 @@ def with_block(page: str, name: str, content: str) -> str:
     return f"{before}<!-- {name} -->\n{content}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
 
 
+def test_lines_that_formats_shows_are_printed_somewhere():
+    page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    section = page.partition("## What people bring")[2].partition("\n## Weights")[0]
+    shown = [match[1].split() for match in re.finditer(r"`[^`]*?expected ([^`]+)`", section)]
+    written = "\n".join(
+        node.value
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    assert len(shown) > 40
+    threes = [[" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))] for words in shown]
+    assert not [
+        some for some in threes if not any(three in written for three in some)
+    ]  # the rest are numbers and names
+
+
 @pytest.mark.parametrize("name", BLOCKS)
 def test_generated_blocks_are_up_to_date(name):
     page, content = BLOCKS[name]
