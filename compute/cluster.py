@@ -23,6 +23,7 @@ UNLIMITED = 60 * 24 * 365
 """Minutes that a job on this machine gets where no time was asked for."""
 RESUMES = 20
 """How often a job of SLURM's that reached its time limit is queued again: it goes on where it stood."""
+GPUS = "CUDA_VISIBLE_DEVICES"
 Function = Callable[[Path, str], None]
 """Does one job, told a folder and the job's key."""
 
@@ -37,13 +38,20 @@ class Work:
         Told the folder and the key.
     jobs
         Where is kept how it went.
+    gpus
+        Those that the submitting process sees, as in ``CUDA_VISIBLE_DEVICES``; submitit hides all from jobs of this
+        machine.
     """
 
     function: Function
     jobs: str
+    gpus: str | None = None
 
     def __call__(self, folder: str, key: str) -> None:
         """Do it."""
+        if os.environ.get("SUBMITIT_EXECUTOR") == "local":
+            os.environ.pop(GPUS, None)
+            os.environ.update({} if self.gpus is None else {GPUS: self.gpus})
         do_job(Path(self.jobs) / key, lambda: self.function(Path(folder), key), _number())
 
     def checkpoint(self, folder: str, key: str) -> Any:
@@ -90,7 +98,7 @@ def run_jobs(
     folder = folder.resolve()
     jobs = folder / "jobs"
     executor = make_executor(cluster, jobs, name)
-    work = Work(function, str(jobs))
+    work = Work(function, str(jobs), os.environ.get(GPUS))
     going: dict[str, Any] = {}
     for key in keys:
         if not finished(key) and status(jobs, key, _alive).state in (WAITING, RUNNING):

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from compute.cluster_options import add_cluster
 from evaluation.options import add_mask, add_voxel_spacing
 from models.initial import SHIPPED
 from submissions.make import FORMATS
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         "--pictures", type=int, default=PICTURES, metavar="N", help=f"of how many tomograms (default: {PICTURES})"
     )
     options.add_argument("--device", nargs="+", default=["auto"], help="cpu or cuda:N (default: auto)")
+    add_cluster(options, "each of --jobs shards of the tomograms")
     return options
 
 

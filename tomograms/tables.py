@@ -1,7 +1,9 @@
 """Tables: their columns' types, and CSV files, of which every complaint names the line."""
 
 import csv
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -55,27 +57,65 @@ def read_table(
         If the file is missing, empty or no CSV, lacks a column, has a row with too many or too few fields or with an
         empty text, or a number that is not finite.
     """
+    return next(read_tables(path, columns, numbers=numbers, optional=optional, exact_header=exact_header))
+
+
+def read_tables(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    numbers: Collection[str],
+    optional: Sequence[str] = (),
+    exact_header: bool = False,
+    rows: int | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Yield columns of a CSV file, so many rows at a time (``None``: all at once); at least one table.
+
+    See `read_table`.
+    """
+    with _as_csv(path), path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        lines = ((reader.line_num, fields) for fields in reader if fields)
+        wanted = ",".join(columns)
+        first, header = next(lines, (0, []))
+        if not header:
+            raise InputError(f"{path}: expected a CSV file with the columns {wanted}, but got an empty file")
+        if exact_header and header != list(columns):
+            raise InputError(f"{path}: line {first}: expected the header {wanted}, but got {','.join(header)[:100]!r}")
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise InputError(f"{path}: expected the columns {wanted}, but got no {','.join(missing)}")
+        found = [*columns, *(column for column in optional if column in header)]
+        twice = [column for column in found if header.count(column) > 1]
+        if twice:
+            raise InputError(f"{path}: expected each column once, but got {twice[0]} twice")
+        some = list(islice(lines, rows))
+        yield _table(path, header, found, some, numbers)
+        while some and rows is not None:
+            some = list(islice(lines, rows))
+            if some:
+                yield _table(path, header, found, some, numbers)
+
+
+@contextmanager
+def _as_csv(path: Path) -> Iterator[None]:
+    """Say of errors in reading that the file is missing or no CSV."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, fields) for fields in reader if fields]
+        yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: expected a CSV file, but it cannot be read ({error})") from None
-    wanted = ",".join(columns)
-    if not lines:
-        raise InputError(f"{path}: expected a CSV file with the columns {wanted}, but got an empty file")
-    (first, header), *rows = lines
-    if exact_header and header != list(columns):
-        raise InputError(f"{path}: line {first}: expected the header {wanted}, but got {','.join(header)[:100]!r}")
-    missing = [column for column in columns if column not in header]
-    if missing:
-        raise InputError(f"{path}: expected the columns {wanted}, but got no {','.join(missing)}")
-    found = [*columns, *(column for column in optional if column in header)]
-    twice = [column for column in found if header.count(column) > 1]
-    if twice:
-        raise InputError(f"{path}: expected each column once, but got {twice[0]} twice")
+
+
+def _table(
+    path: Path,
+    header: Sequence[str],
+    found: Sequence[str],
+    rows: Sequence[tuple[int, list[str]]],
+    numbers: Collection[str],
+) -> pd.DataFrame:
+    """Return columns of some rows, each with its line."""
     for number, fields in rows:
         if len(fields) != len(header):
             raise InputError(

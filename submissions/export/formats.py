@@ -3,14 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from ensemble.ensemble import FILE
 from evaluation.run_directory import RunDirectory
 from submissions.export.copick_picks import CopickTarget
 from submissions.export.names import AS_IS, Naming
 from submissions.export.provenance import Provenance, ensemble_version
 from submissions.export.relion5 import check_relion5, write_relion5
+from submissions.export.spool import Spool
 from submissions.export.star import check_star, write_star
 from submissions.export.submission import Extent
 from submissions.export.table import write_csv
@@ -78,8 +77,11 @@ class Exports:
         if "copick" in self.formats:
             self.target.check(experiments, self.species)
 
-    def write(self, folder: Path, picks: pd.DataFrame, extents: Mapping[str, Extent]) -> list[str]:
-        """Write clipped picks in every format; files go into ``folder``. Return in words what was written."""
+    def write(self, folder: Path, picks: Spool, extents: Mapping[str, Extent]) -> list[str]:
+        """Write clipped picks in every format; files go into ``folder``. Return in words what was written.
+
+        STAR files hold the picks of a species, which are read as a whole; elsewhere some tomograms are read at a time.
+        """
         written = []
         stars = {
             "star": (folder, write_star),
@@ -87,19 +89,31 @@ class Exports:
             "warp": (folder / "warp", write_warp),
         }
         if "csv" in self.formats:
-            written.append(str(write_csv(folder, picks, extents=extents, provenance=self.provenance)))
+            written.append(str(write_csv(folder, picks.tables(), extents=extents, provenance=self.provenance)))
         for name, (place, write) in stars.items():
             if name in self.formats:
-                paths = write(
-                    place,
-                    picks,
-                    species=self.species,
-                    extents=extents,
-                    provenance=self.provenance,
-                    naming=self.naming,
-                )
+                paths = [
+                    path
+                    for species in self.species
+                    for path in write(
+                        place,
+                        picks.of(species),
+                        species=[species],
+                        extents=extents,
+                        provenance=self.provenance,
+                        naming=self.naming,
+                    )
+                ]
                 written.append(f"{len(paths)} STAR files ({name}) in {place}")
         if "copick" in self.formats:
-            count = self.target.write(picks, extents=extents, species=self.species, provenance=self.provenance)
+            count = sum(
+                self.target.write(
+                    table,
+                    extents={name: extents[name] for name in names},
+                    species=self.species,
+                    provenance=self.provenance,
+                )
+                for names, table in picks.parts()
+            )
             written.append(f"{count} copick pick sets of user {self.target.user}, session {self.target.session}")
         return written

@@ -18,9 +18,11 @@ from tomograms.coordinates import extent, inside
 from tomograms.files import replacing
 from tomograms.particles import Particle
 from tomograms.picks import TRUTH_COLUMNS
-from tomograms.tables import read_table, refuse, some_of
+from tomograms.tables import read_table, read_tables, refuse, some_of
 
 SUBMISSION_COLUMNS = ["id", *TRUTH_COLUMNS]
+ROWS = 50_000
+"""Lines that are checked at a time."""
 DECIMALS = 3
 """Decimals of a written position: 0.001 Å is a ten-thousandth of a voxel."""
 
@@ -47,12 +49,19 @@ def clip(candidates: pd.DataFrame, extents: Mapping[str, Extent]) -> pd.DataFram
     return in_order(out)
 
 
-def write_submission(path: Path, candidates: pd.DataFrame) -> None:
-    """Write the candidates as a submission, atomically, in the candidates' total order; no rows give the header."""
-    table = candidates[TRUTH_COLUMNS].reset_index(drop=True)
-    table.insert(0, "id", range(len(table)))
-    with replacing(path) as temporary:
-        table.to_csv(temporary, index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+def write_submission(path: Path, tables: Iterable[pd.DataFrame]) -> int:
+    """Write tables of candidates, one after the other, as a submission, atomically; return the number of rows.
+
+    Together they are in the candidates' total order. No rows give the header.
+    """
+    count = 0
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(SUBMISSION_COLUMNS) + "\n")
+        for candidates in tables:
+            table = candidates[TRUTH_COLUMNS].set_axis(range(count, count + len(candidates)))
+            table.to_csv(file, header=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+            count += len(table)
+    return count
 
 
 def read_submission(
@@ -77,10 +86,33 @@ def read_submission(
         first offending line is named.
     """
     table = read_table(path, SUBMISSION_COLUMNS, numbers=SUBMISSION_COLUMNS[3:], exact_header=True)
+    ids = _checked_ids(path, table, particles, extents)
+    refuse(path, table["id"], ids.duplicated(), "every id once")
+    return table.assign(id=ids).reset_index(drop=True)
+
+
+def check_written(path: Path, *, particles: Iterable[Particle], extents: Mapping[str, Extent]) -> int:
+    """Check what `write_submission` has written as `read_submission` does, some lines at a time; return the rows.
+
+    Raises
+    ------
+    InputError
+        As for `read_submission`, and for an id that is not the row's number.
+    """
+    count, particles = 0, tuple(particles)
+    for table in read_tables(path, SUBMISSION_COLUMNS, numbers=SUBMISSION_COLUMNS[3:], exact_header=True, rows=ROWS):
+        ids = _checked_ids(path, table, particles, extents)
+        refuse(path, table["id"], ids != np.arange(count, count + len(table)), "ids that count from 0")
+        count += len(table)
+    return count
+
+
+def _checked_ids(
+    path: Path, table: pd.DataFrame, particles: Iterable[Particle], extents: Mapping[str, Extent] | None
+) -> pd.Series:
+    """Return the ids of some lines of a submission after checking all but that no id occurs twice."""
     names = sorted(particle.name for particle in particles)
     refuse(path, table["id"], ~table["id"].str.fullmatch(r"\d{1,18}"), "an integer id of at least 0")
-    ids = table["id"].astype("int64")
-    refuse(path, table["id"], ids.duplicated(), "every id once")
     refuse(path, table["particle_type"], ~table["particle_type"].isin(names), f"one of the species {names}")
     if extents is not None:
         known = table["experiment"].isin(list(extents))
@@ -91,4 +123,4 @@ def read_submission(
             volume = extents[str(experiment)]
             outside[rows.index] = ~inside(rows.to_numpy(), volume.shape, volume.voxel_size)
         refuse(path, position, outside, "a position (x, y, z) inside the volume")
-    return table.assign(id=ids).reset_index(drop=True)
+    return table["id"].astype("int64")

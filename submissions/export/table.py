@@ -1,6 +1,6 @@
 """Picks with scores as CSV: ``runs/NAME/exports/picks.csv``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from tomograms.files import replacing
 from tomograms.picks import TRUTH_COLUMNS
 
 
-def write_csv(folder: Path, picks: pd.DataFrame, *, extents: Mapping[str, Extent], provenance: Provenance) -> Path:
+def write_csv(
+    folder: Path, tables: Iterable[pd.DataFrame], *, extents: Mapping[str, Extent], provenance: Provenance
+) -> Path:
     """Write all picks as ``picks.csv``, atomically; return the file.
 
     Columns: ``experiment, particle_type, x, y, z`` (Å), ``score``, ``voxel_size`` (Å), and those of `Provenance`.
@@ -21,16 +23,19 @@ def write_csv(folder: Path, picks: pd.DataFrame, *, extents: Mapping[str, Extent
     ----------
     folder
         Made if it is missing.
-    picks
-        Clipped candidates (`submissions.export.submission.clip`).
+    tables
+        Clipped candidates (`submissions.export.submission.clip`), one table after the other.
     extents
         By experiment.
     provenance
         The same for all rows.
     """
-    table = picks[[*TRUTH_COLUMNS, "score"]].copy()
-    table["voxel_size"] = [extents[name].voxel_size for name in table["experiment"]]
-    path = folder / "picks.csv"
-    with replacing(path) as temporary:
-        table.assign(**asdict(provenance)).to_csv(temporary, index=False, lineterminator="\n")
+    path, origin = folder / "picks.csv", asdict(provenance)
+    columns = [*TRUTH_COLUMNS, "score"]
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join([*columns, "voxel_size", *origin]) + "\n")
+        for picks in tables:
+            voxel_size = [extents[name].voxel_size for name in picks["experiment"]]
+            table = picks[columns].assign(voxel_size=voxel_size, **origin)
+            table.to_csv(file, index=False, header=False, lineterminator="\n")
     return path

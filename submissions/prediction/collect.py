@@ -1,27 +1,32 @@
-"""Tomogram by tomogram: predicted, fused, written, and forgotten, so that five hundred need no more memory than one.
+"""Tomogram by tomogram: predicted, fused, kept on the disk, and forgotten, so that many need no more memory than one.
 
-The submission is written after the first tomogram, then once a minute and at the end, as a whole and atomically: it is
-valid at any moment.
+The submission is written after the first tomogram, then at most once a minute and at the end, as a whole and
+atomically: it is valid at any moment.
 """
 
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
-from postproc.candidates import empty_candidates
-from submissions.export.submission import clip, write_submission
+from evaluation.inspection import brought
+from submissions.export.spool import Spool
+from submissions.export.submission import Extent, clip, write_submission
+from submissions.inputs import trained_on
 from submissions.prediction.budget import Budget, Plan
-from submissions.prediction.fusion import Fusion
+from submissions.prediction.final import SHIPPED
+from submissions.prediction.fusion import Fusion, fusion_on
 from submissions.prediction.inference import Failure, Inference, Prediction, in_a_line
 from submissions.prediction.workers import predict_all
 from tomograms.console import Progress
 
 EVERY = 60.0
-"""Seconds between two writings of the submission: it holds all tomograms, and thousands would be written each time."""
+"""Seconds between two writings of the submission, at least."""
+GROWTH = 1.05
+"""So many times the tomograms of the last writing are there at the next: all writings together are linear in them."""
 
 
 @dataclass
@@ -31,32 +36,34 @@ class Collected:
     Attributes
     ----------
     picks
-        By experiment that some member predicted: the rows of the submission, with scores.
+        The rows of the submission, with scores, of each tomogram that some member predicted.
+    extents
+        Of these tomograms.
     failures
         Everything that did not work.
+    judged
+        Tomograms whose truth is known and was not seen by any model.
     fused
-        All fused candidates, before thresholds, of the tomograms that are to be judged.
+        All fused candidates of these, before thresholds.
     """
 
-    picks: dict[str, pd.DataFrame] = field(default_factory=dict)
+    picks: Spool
+    extents: dict[str, Extent] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    judged: list[str] = field(default_factory=list)
     fused: dict[str, pd.DataFrame] = field(default_factory=dict)
-
-    def table(self) -> pd.DataFrame:
-        """Return all picks in the candidates' total order."""
-        filled = [self.picks[name] for name in sorted(self.picks) if len(self.picks[name])]
-        return pd.concat(filled, ignore_index=True) if filled else empty_candidates()
 
 
 def collect(
     inference: Inference,
-    fusion: Fusion,
     names: Sequence[str],
     *,
+    thresholds: Mapping[str, float],
+    judge: bool,
     budget: Budget,
     devices: Sequence[str],
-    path: Path,
-    judged: Collection[str],
+    spool: Spool,
+    path: Path | None,
     say: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Collected:
@@ -66,14 +73,16 @@ def collect(
     ----------
     inference, budget, devices
         See `submissions.prediction.workers.predict_all`.
-    fusion
-        The last step.
     names
         The tomograms.
+    thresholds
+        See `submissions.prediction.fusion.Fusion`.
+    judge
+        Whether fused candidates are kept of the tomograms whose truth is known.
+    spool
+        Where picks are kept; empty.
     path
-        The submission.
-    judged
-        Tomograms whose truth is known: their fused candidates are kept.
+        The submission; ``None`` writes none.
     say
         Takes a line for the log.
     clock
@@ -82,12 +91,20 @@ def collect(
     Raises
     ------
     InputError
-        If a member's models cannot be loaded.
+        If a member's models cannot be loaded, or the ensemble or an added member's file is damaged.
     """
-    collected = Collected()
-    if not path.exists():
-        write_submission(path, empty_candidates())
-    written = -math.inf  # so that the first tomogram is written at once
+    run, dataset = inference.run, inference.dataset
+    fusion = fusion_on(dataset, run, names, thresholds)
+    for line in brought(dataset, names, "the weights" if inference.final == SHIPPED else "the run"):
+        say(line)
+    collected = Collected(spool)
+    if judge:
+        seen = set(trained_on(run, names))
+        collected.judged = [name for name in names if name not in seen and dataset.has_picks(name)]
+    judged = frozenset(collected.judged)
+    if path is not None and not path.exists():
+        write_submission(path, ())
+    written, last = -math.inf, 0.0  # so that the first tomogram is written at once
     with Progress() as progress:
         task = progress.task("test tomograms", total=len(names))
         begun = 0
@@ -107,12 +124,13 @@ def collect(
             for failure in failures:
                 say(f"failed: {failure}")
             collected.failures += failures
-            if clock() - written >= EVERY:
-                write_submission(path, collected.table())
-                written = clock()
             begun += 1
+            if path is not None and clock() - written >= EVERY and begun >= GROWTH * last:
+                write_submission(path, spool.tables())
+                written, last = clock(), begun
             task.update(begun)
-        write_submission(path, collected.table())
+        if path is not None:
+            write_submission(path, spool.tables())
         task.finish()
     return collected
 
@@ -126,10 +144,12 @@ def _add(
         return []
     try:
         fused = fusion.fused(prediction)
-        kept = clip(fusion.keep(fused), inference.dataset.extents([name]))
-        if name in judged:
-            collected.fused[name] = fused
+        extents = inference.dataset.extents([name])
+        kept = clip(fusion.keep(fused), extents)
     except Exception as error:  # one tomogram's odd candidates are no reason to lose the others
         return [Failure(name, "", f"its candidates cannot be fused: {in_a_line(error)}")]
-    collected.picks[name] = kept
+    if name in judged:
+        collected.fused[name] = fused
+    collected.picks.add(name, kept)
+    collected.extents |= extents
     return []

@@ -1,16 +1,17 @@
 """From members' test candidates to the list that is submitted."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from ensemble.add import load_added
+from ensemble.add import added_path, load_added, refuse_outside
 from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
 from evaluation.thresholds import apply_thresholds
 from postproc.candidates import concatenate
 from submissions.prediction.inference import Prediction
+from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.files import read_json
 from tomograms.particles import Particle
@@ -110,6 +111,21 @@ def parse_thresholds(arguments: Iterable[str], particles: Iterable[Particle]) ->
         if not 0 <= thresholds[name] <= 1:
             raise InputError(f"--threshold: expected a probability from 0 to 1, but got {argument!r}")
     return thresholds
+
+
+def fusion_on(dataset: Dataset, run: RunDirectory, names: Sequence[str], thresholds: Mapping[str, float]) -> Fusion:
+    """Return `load_fusion` for tomograms of a data set; added members' candidates outside masks are dropped.
+
+    Raises
+    ------
+    InputError
+        As for `load_fusion`, or if added candidates lie far outside their volume.
+    """
+    fusion = load_fusion(run, names, thresholds)
+    known = dataset.known_extents(sorted(set(fusion.added["experiment"])))
+    for member, table in fusion.added.groupby("member"):
+        refuse_outside(added_path(run, str(member)), table, run.particles, known)
+    return replace(fusion, added=dataset.within_masks(fusion.added))
 
 
 def load_fusion(run: RunDirectory, names: Iterable[str], thresholds: Mapping[str, float] | None = None) -> Fusion:

@@ -4,27 +4,29 @@ import argparse
 import math
 import shlex
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from compute.cluster_options import parse_cluster
 from compute.devices import find_devices
 from compute.lock import held
-from evaluation.inspection import brought
 from evaluation.run_directory import RunDirectory
 from models.initial import SHIPPED as FOLDER
 from submissions.export.formats import Exports
-from submissions.export.submission import read_submission
+from submissions.export.spool import Spool
+from submissions.export.submission import check_written
 from submissions.prediction.budget import Budget, ladder
-from submissions.prediction.collect import Collected, collect
 from submissions.prediction.final import SHIPPED
-from submissions.prediction.fusion import load_fusion, members_in_use, parse_thresholds
+from submissions.prediction.fusion import fusion_on, load_fusion, members_in_use, parse_thresholds
 from submissions.prediction.inference import Inference
+from submissions.prediction.shards import gather
 from submissions.prediction.shipped import shipped_run
 from submissions.prediction.store import Store
 from submissions.prediction.submit import check_masks, say
 from submissions.report.layers import judge
-from submissions.report.material import gather_material
+from submissions.report.material import gather_material, shown
 from submissions.report.panels import write_panels
 from submissions.report.presence import LEVEL
 from submissions.report.writing import write_report
@@ -118,30 +120,38 @@ def _pick(
     exports = Exports(formats, run, dataset, arguments.user, arguments.session, arguments.overwrite, species=species)
     exports.provenance = replace(exports.provenance, run=f"{run.name}, {calibrated(run)}")
     exports.check(names, folder)
-    fusion = load_fusion(run, names, levels)
-    members = members_in_use(fusion.ensemble, run)
+    members = members_in_use(load_fusion(run, ()).ensemble, run)
     say(f"{len(names)} tomograms of {dataset.root}, members {', '.join(members)}; looking for {', '.join(species)}")
     say(f"scores are probabilities, {calibrated(run)}: on yours they may be worth less")
-    for line in brought(dataset, names, "the weights"):
-        say(line)
-    devices = find_devices(arguments.device)
+    cluster = parse_cluster(arguments)
+    devices = find_devices(arguments.device) if cluster is None else arguments.device
     store = Store(folder / "candidates")
     inference = Inference(run, dataset, store, members, devices[0], SHIPPED)
     budget = Budget(None, ladder(members), len(names), len(devices), time.monotonic)
     path = folder / "submission.csv"
-    collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=(), say=say)
-    if not collected.picks:
-        raise InputError(f"no tomogram could be predicted; the first: {collected.failures[0]}")
-    extents = dataset.extents(sorted(collected.picks))
-    read_submission(path, particles=run.particles, extents=extents)
-    table = collected.table()
-    counts = table["particle_type"].value_counts()
-    told = ", ".join(f"{counts.get(name, 0)} {name}" for name in species)
-    how = "for F4" if arguments.for_f4 else f"from probability {LEVEL:g} on"
-    say(f"found, {how}: {told}")
-    say(f"written: {path}; {'; '.join(exports.write(folder, table, extents))}")
-    draw(folder / "pictures", dataset, run, collected, count=arguments.pictures, how=how)
-    store.write_failures(asdict(failure) for failure in collected.failures)
+    gathered = gather(
+        cluster,
+        inference,
+        names,
+        thresholds=levels,
+        judge=False,
+        devices=devices,
+        budget=budget,
+        path=path,
+        say=say,
+    )
+    with gathered as collected:
+        if not collected.picks.names:
+            raise InputError(f"no tomogram could be predicted; the first: {collected.failures[0]}")
+        check_written(path, particles=run.particles, extents=collected.extents)
+        counts = sum((Counter(table["particle_type"]) for table in collected.picks.tables()), Counter[str]())
+        told = ", ".join(f"{counts[name]} {name}" for name in species)
+        how = "for F4" if arguments.for_f4 else f"from probability {LEVEL:g} on"
+        say(f"found, {how}: {told}")
+        say(f"written: {path}; {'; '.join(exports.write(folder, collected.picks, collected.extents))}")
+        draw(folder / "pictures", dataset, run, collected.picks, count=arguments.pictures, how=how)
+        store.write_failures(asdict(failure) for failure in collected.failures)
+    fusion = fusion_on(dataset, run, shown(names), levels)
     material = gather_material(fusion, store=store, names=names, dataset=dataset, command=again(arguments))
     say(f"to look at: {write_report(material, folder)}")
     return SOME_FAILED if collected.failures else 0
@@ -165,13 +175,13 @@ def calibrated(run: RunDirectory) -> str:
     return f"calibrated on {'simulated' if run.record.simulated else 'other'} tomograms"
 
 
-def draw(folder: Path, dataset: Dataset, run: RunDirectory, collected: Collected, *, count: int, how: str) -> None:
+def draw(folder: Path, dataset: Dataset, run: RunDirectory, picks: Spool, *, count: int, how: str) -> None:
     """Draw the first tomograms with their picks, one PNG each; ``how`` says which are reported."""
-    for name in sorted(collected.picks)[:count]:
-        marks = {"picks": judge(None, collected.picks[name], run.particles)}
+    drawn = picks.names[:count]
+    for name in drawn:
+        marks = {"picks": judge(None, picks.read(name), run.particles)}
         note = f"{how}; probabilities {calibrated(run)}"
         tomogram = dataset.tomogram(name)
         write_panels(folder / f"{name}.png", tomogram, marks, particles=run.particles, slices=SLICES, note=note)
-    drawn = min(count, len(collected.picks))
     if drawn:
-        say(f"{drawn} pictures in {folder}")
+        say(f"{len(drawn)} pictures in {folder}")

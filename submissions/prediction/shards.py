@@ -1,7 +1,8 @@
-"""Test tomograms in shards, each a job of its own; what they report is put together here.
+"""Tomograms in shards, each a job of its own; what they report is put together here.
 
 A shard is every N-th tomogram. It keeps its candidates as ever, and what it reports beside its job until all shards are
-there: a command that was cut off has only those done that are missing.
+there: a command that was cut off has only those done that are missing. Whatever must be known of each tomogram, its
+shard finds out; the command itself knows their names.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from compute.cluster import run_jobs
 from compute.cluster_options import Cluster
@@ -23,15 +26,19 @@ from ensemble.ensemble import FILE
 from evaluation.run_directory import open_run
 from models import registry
 from postproc.candidates import concatenate, read_candidates, write_candidates
-from submissions.inputs import names_to_predict, trained_on
+from submissions.export.spool import Spool
+from submissions.export.submission import Extent, write_submission
 from submissions.prediction.budget import Budget, ladder
 from submissions.prediction.collect import Collected, collect
-from submissions.prediction.fusion import Fusion, load_fusion
 from submissions.prediction.inference import Failure, Inference
 from submissions.prediction.store import Store, code_version
 from tomograms.dataset import DataRecord, open_recorded
 from tomograms.errors import InputError
 from tomograms.files import read_json, sha256, write_json
+from tomograms.tables import some_of
+
+NAMES = "tomograms.json"
+"""The file of all shards' tomograms: a job is told where it lies, and its shard's number."""
 
 
 @dataclass(frozen=True)
@@ -40,76 +47,84 @@ class Request:
 
     Attributes
     ----------
-    data, only
-        The data set, and which of its tomograms were asked for.
+    data
+        The data set.
     run, store
         Their folders.
     members, final
         See `submissions.prediction.inference.Inference`.
-    thresholds
-        See `submissions.prediction.fusion.Fusion`.
+    thresholds, judge
+        See `submissions.prediction.collect.collect`.
     """
 
     data: DataRecord
-    only: tuple[str, ...] | None
     run: str
     store: str
     members: tuple[str, ...]
     final: str
     thresholds: Mapping[str, float]
+    judge: bool
 
-    def key(self, inference: Inference) -> str:
-        """Return a hash of all that a shard's report depends on but for the tomograms' bytes."""
-        content = [asdict(self), inference.weights, code_version(), sha256(Path(self.run) / FILE)]
+    def key(self, inference: Inference, names: Sequence[str]) -> str:
+        """Return a hash of all that shards' reports on these tomograms depend on but for the tomograms' bytes."""
+        content = [asdict(self), list(names), inference.weights, code_version(), sha256(Path(self.run) / FILE)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def collect_shards(
-    cluster: Cluster,
+@contextmanager
+def gather(
+    cluster: Cluster | None,
     inference: Inference,
-    fusion: Fusion,
     names: Sequence[str],
     *,
-    only: Sequence[str] | None,
-    folder: Path,
-    judged: Sequence[str],
+    thresholds: Mapping[str, float],
+    judge: bool,
     devices: Sequence[str],
+    budget: Budget,
+    path: Path,
     say: Callable[[str], None],
-) -> Collected:
-    """Have every tomogram predicted by shards, and return what came out of those that finished.
+) -> Iterator[Collected]:
+    """Have every tomogram predicted, here or by shards; yield what came out, and write the submission.
 
     Parameters
     ----------
     cluster
-        Where; its jobs are the number of shards.
-    inference, fusion, names, judged, say
+        Where; its jobs are the number of shards. ``None``: in this command.
+    inference, names, thresholds, judge, path, say
         See `submissions.prediction.collect.collect`.
-    only
-        The tomograms that were asked for, if any were.
-    folder
-        Where everything is written.
     devices
-        Of every shard.
+        Of every shard, as they were asked for; without shards those that were found.
+    budget
+        Without shards; these have none.
 
     Raises
     ------
     InputError
-        See `compute.cluster.run_jobs`.
+        See `submissions.prediction.collect.collect` and `compute.cluster.run_jobs`.
     """
-    asked = None if only is None else tuple(only)
-    request = Request(
-        inference.dataset.record(),
-        asked,
-        str(inference.run.path.resolve()),
-        str(inference.store.path.resolve()),
-        inference.members,
-        inference.final,
-        dict(fusion.thresholds),
-    )
+    run = inference.run
+    if cluster is None:
+        with TemporaryFile(dir=path.parent) as file:
+            yield collect(
+                inference,
+                names,
+                thresholds=thresholds,
+                judge=judge,
+                budget=budget,
+                devices=devices,
+                spool=Spool(file, run.particles),
+                path=path,
+                say=say,
+            )
+        return
+    store = str(inference.store.path.resolve())
+    data, members = inference.dataset.record(), inference.members
+    request = Request(data, str(run.path.resolve()), store, members, inference.final, dict(thresholds), judge)
+    key = request.key(inference, names)
     count = min(cluster.jobs, len(names))
-    shards = {f"shard-{number + 1}-of-{count}": names[number::count] for number in range(count)}
-    key = request.key(inference)
-    jobs = folder.resolve() / "jobs"
+    shards = [f"shard-{number + 1}-of-{count}" for number in range(count)]
+    jobs = path.parent.resolve() / "jobs"
+    write_json(jobs / NAMES, {"key": key, "names": list(names)})
 
     def finished(shard: str) -> bool:
         try:
@@ -122,19 +137,24 @@ def collect_shards(
 
     say(f"{count} shards of up to {len(names[::count])} tomograms; jobs in {jobs}")
     function = partial(do_shard, request=request, key=key, devices=tuple(devices), members=dict(registry.MEMBERS))
-    left = run_jobs(cluster, function, folder, list(shards), finished=finished, told=told, name="cryoet-submit")
-    collected = Collected()
-    for shard in shards:
-        if finished(shard):
-            _read(jobs / shard, collected, judged)
-    for status in left:
-        missing = f"{len(shards[status.key])} tomograms are missing: {shards[status.key][0]}, ..."
-        collected.failures.append(Failure(status.key, "", f"{missing}; the same command goes on with them"))
+    left = run_jobs(cluster, function, path.parent, shards, finished=finished, told=told, name="cryoet-picks")
+    with TemporaryFile() as own, ExitStack() as files:
+        collected = Collected(Spool(own, run.particles))
+        for number, shard in enumerate(shards):
+            if finished(shard):
+                _read(jobs / shard, collected, files, say)
+            else:
+                missing = names[number::count]
+                reason = f"{len(missing)} tomograms are missing: {some_of(missing)}; the same command goes on with them"
+                collected.failures.append(Failure(shard, "", reason))
+                say(f"failed: {collected.failures[-1]}")
+        collected.judged.sort()
+        write_submission(path, collected.picks.tables())
+        yield collected
     if not left:
         for shard in shards:
-            shutil.rmtree(jobs / shard / "report", ignore_errors=True)
             (jobs / shard / "report.json").unlink()
-    return collected
+            shutil.rmtree(jobs / shard / "report", ignore_errors=True)
 
 
 def do_shard(
@@ -142,34 +162,58 @@ def do_shard(
 ) -> None:
     """Predict the tomograms of a shard, and keep what is reported; this is what a job does."""
     registry.MEMBERS.update(members)
-    run = open_run(Path(request.run))
-    dataset = open_recorded(request.data)
+    run, dataset = open_run(Path(request.run)), open_recorded(request.data)
     number, count = map(int, shard.removeprefix("shard-").split("-of-"))
-    names = names_to_predict(dataset, run, request.only)[number - 1 :: count]
-    fusion = load_fusion(run, names, request.thresholds)
-    fusion = replace(fusion, added=dataset.within_masks(fusion.added))
+    asked = read_json(folder / "jobs" / NAMES)
+    if asked["key"] != key:
+        raise InputError(f"{folder / 'jobs' / NAMES}: expected what this job is to do, but a later command asked more")
+    names = asked["names"][number - 1 :: count]
     found = find_devices(devices)
     inference = Inference(run, dataset, Store(Path(request.store)), request.members, found[0], request.final)
-    seen = set(trained_on(run, names))
-    judged = [name for name in names if name not in seen and dataset.has_picks(name)]
-    budget = Budget(None, ladder(request.members), len(names), len(found), time.monotonic)
-    own = folder / "jobs" / shard
-    path = own / "report" / "submission.csv"
-    say = partial(print, flush=True)
-    collected = collect(inference, fusion, names, budget=budget, devices=found, path=path, judged=judged, say=say)
-    write_candidates(own / "report" / "picks.parquet", collected.table())
+    own, notes = folder / "jobs" / shard, []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        notes.append(line)
+
+    (own / "report").mkdir(exist_ok=True)
+    with (own / "report" / "picks").open("w+b") as file:
+        spool = Spool(file, run.particles)
+        budget = Budget(None, ladder(request.members), len(names), len(found), time.monotonic)
+        collected = collect(
+            inference,
+            names,
+            thresholds=request.thresholds,
+            judge=request.judge,
+            budget=budget,
+            devices=found,
+            spool=spool,
+            path=None,
+            say=say,
+        )
     write_candidates(own / "report" / "fused.parquet", concatenate(list(collected.fused.values())))
-    failures = [asdict(failure) for failure in collected.failures]
-    write_json(own / "report.json", {"key": key, "names": sorted(collected.picks), "failures": failures})
+    report = {
+        "key": key,
+        "picks": spool.places,
+        "extents": {name: asdict(extent) for name, extent in collected.extents.items()},
+        "failures": [asdict(failure) for failure in collected.failures],
+        "judged": collected.judged,
+        "fused": sorted(collected.fused),
+        "notes": notes,
+    }
+    write_json(own / "report.json", report)
 
 
-def _read(folder: Path, collected: Collected, judged: Sequence[str]) -> None:
-    """Add what a shard reports."""
+def _read(folder: Path, collected: Collected, files: ExitStack, say: Callable[[str], None]) -> None:
+    """Add what a shard reports; its picks stay in its file, which is kept open."""
     report = read_json(folder / "report.json")
-    picks = read_candidates(folder / "report" / "picks.parquet")
-    collected.picks |= dict.fromkeys(report["names"], picks[:0])
-    collected.picks |= {str(name): rows.reset_index(drop=True) for name, rows in picks.groupby("experiment")}
-    fused = read_candidates(folder / "report" / "fused.parquet")
-    collected.fused |= dict.fromkeys(set(judged) & set(report["names"]), fused[:0])
-    collected.fused |= {str(name): rows.reset_index(drop=True) for name, rows in fused.groupby("experiment")}
+    for line in report["notes"]:
+        say(line)
+    collected.picks.take(files.enter_context((folder / "report" / "picks").open("rb")), report["picks"])
+    extents = report["extents"]
+    collected.extents |= {name: Extent(tuple(one["shape"]), one["voxel_size"]) for name, one in extents.items()}
     collected.failures += [Failure(**failure) for failure in report["failures"]]
+    collected.judged += report["judged"]
+    fused = read_candidates(folder / "report" / "fused.parquet")
+    collected.fused |= dict.fromkeys(report["fused"], fused[:0])
+    collected.fused |= {str(name): rows.reset_index(drop=True) for name, rows in fused.groupby("experiment")}

@@ -3,26 +3,24 @@
 import argparse
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from compute.cluster_options import parse_cluster
 from compute.devices import find_devices
 from compute.lock import held
-from ensemble.add import added_path, refuse_outside
-from evaluation.inspection import brought
 from evaluation.run_directory import RunDirectory
 from postproc.candidates import TABLE, concatenate
 from submissions.export.names import Naming
-from submissions.export.submission import read_submission, write_submission
+from submissions.export.submission import check_written
 from submissions.inputs import find_run, names_to_predict, open_data, trained_on
 from submissions.prediction.budget import Budget, ladder, parse_duration
-from submissions.prediction.collect import Collected, collect
+from submissions.prediction.collect import Collected
 from submissions.prediction.final import FOLDS, MEANING, require_room, train_final, untrained
-from submissions.prediction.fusion import Fusion, load_fusion, members_in_use, parse_thresholds
+from submissions.prediction.fusion import Fusion, fusion_on, load_fusion, members_in_use, parse_thresholds
 from submissions.prediction.inference import Inference
-from submissions.prediction.shards import collect_shards
+from submissions.prediction.shards import gather
 from submissions.prediction.store import Store
 from submissions.report.truth import truth_table
 from tomograms.console import Progress, console, duration
@@ -55,7 +53,8 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     dataset = open_data(run, arguments.data, arguments.mask, arguments.voxel_spacing)
     names = names_to_predict(dataset, run, arguments.tomograms)
     check_masks(dataset, run, names)
-    fusion = load_fusion(run, names, parse_thresholds(arguments.threshold, run.particles))
+    thresholds = parse_thresholds(arguments.threshold, run.particles)
+    fusion = load_fusion(run, (), thresholds)
     exports = None
     if arguments.to:
         from submissions.export.formats import Exports  # a submission alone needs neither copick nor starfile
@@ -66,16 +65,10 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     members = members_in_use(fusion.ensemble, run)
     path = folder / "submission.csv"
     say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
-    known = dataset.known_extents(names) if len(fusion.added) else {}
-    for member, table in fusion.added.groupby("member"):
-        refuse_outside(added_path(run, str(member)), table, run.particles, known)
-    fusion = replace(fusion, added=dataset.within_masks(fusion.added))
-    for line in brought(dataset, names, "the run"):
-        say(line)
     if arguments.out is None:
         require_space(LATEST.parent, 0, "a copy of the submission")
     require_space(folder, TABLE * len(names) * len(members), f"predictions in {len(names)} tomograms")
-    devices = find_devices(arguments.device, say=say)
+    devices = find_devices(arguments.device, say=say) if cluster is None else arguments.device
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
     if arguments.final != FOLDS:
@@ -85,42 +78,36 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     if limit is not None:
         order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
         say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
-    seen = trained_on(run, names)
-    judged = [name for name in names if name not in seen and dataset.has_picks(name)]
-    if cluster is None:
-        collected = collect(inference, fusion, names, budget=budget, devices=devices, path=path, judged=judged, say=say)
-    else:
-        collected = collect_shards(
-            cluster,
-            inference,
-            fusion,
-            names,
-            only=arguments.tomograms,
-            folder=folder,
-            judged=judged,
-            devices=arguments.device,
-            say=say,
-        )
-        for failure in collected.failures:
-            say(f"failed: {failure}")
-        write_submission(path, collected.table())
-    if not collected.picks:
-        raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
-    extents = dataset.extents(sorted(collected.picks))
-    table = read_submission(path, particles=run.particles, extents=extents)
-    if arguments.out is None:
-        with replacing(LATEST) as temporary:
-            shutil.copyfile(path, temporary)
-    if seen:
-        say(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
-    if judged:
-        say_score(fusion, dataset, collected, judged)
-    copied = f"; copied to {LATEST}" if arguments.out is None else ""
-    say(f"{path}: {len(table)} particles in {len(extents)} tomograms, checked{copied}")
-    if exports is not None:
-        say(f"exported: {'; '.join(exports.write(folder / 'exports', collected.table(), extents))}")
-    store.write_failures(asdict(failure) for failure in collected.failures)
-    write_page(arguments, fusion, dataset, store, folder, names)
+    gathered = gather(
+        cluster,
+        inference,
+        names,
+        thresholds=thresholds,
+        judge=True,
+        devices=devices,
+        budget=budget,
+        path=path,
+        say=say,
+    )
+    with gathered as collected:
+        predicted = collected.picks.names
+        if not predicted:
+            raise InputError(f"no test tomogram could be predicted; the first: {collected.failures[0]}")
+        count = check_written(path, particles=run.particles, extents=collected.extents)
+        if arguments.out is None:
+            with replacing(LATEST) as temporary:
+                shutil.copyfile(path, temporary)
+        seen = trained_on(run, names)
+        if seen:
+            say(f"not scored, because models of the run were trained on them: {', '.join(seen)}")
+        if collected.judged:
+            say_score(fusion, dataset, collected)
+        copied = f"; copied to {LATEST}" if arguments.out is None else ""
+        say(f"{path}: {count} particles in {len(predicted)} tomograms, checked{copied}")
+        if exports is not None:
+            say(f"exported: {'; '.join(exports.write(folder / 'exports', collected.picks, collected.extents))}")
+        store.write_failures(asdict(failure) for failure in collected.failures)
+        write_page(arguments, inference, thresholds, folder, names)
     if collected.failures:
         failed = dict.fromkeys(failure.experiment for failure in collected.failures)
         say(f"not everything worked: see the failures above of {', '.join(failed)}")
@@ -143,16 +130,16 @@ def say(line: str) -> None:
 
 def write_page(
     arguments: argparse.Namespace,
-    fusion: Fusion,
-    dataset: Dataset,
-    store: Store,
+    inference: Inference,
+    thresholds: Mapping[str, float],
     folder: Path,
     names: Sequence[str],
 ) -> None:
     """Write the report beside the submission, which is complete by now; a run that was packed for Kaggle has none."""
-    if not (fusion.run.path / "truth.csv").exists():
+    run, dataset = inference.run, inference.dataset
+    if not (run.path / "truth.csv").exists():
         return
-    from submissions.report.material import gather_material  # predicting needs neither jinja2 nor pictures
+    from submissions.report.material import gather_material, shown  # predicting needs neither jinja2 nor pictures
     from submissions.report.writing import write_report
 
     options = [] if arguments.final == FOLDS else ["--final", arguments.final]
@@ -161,8 +148,9 @@ def write_page(
         options += [] if value is None else [name, str(value)]
     options += ["--tomograms", *names] if arguments.tomograms else []
     try:
-        command = fusion.run.command("submissions.make", *options, "--to", "star", "csv")
-        material = gather_material(fusion, store=store, names=names, dataset=dataset, command=command)
+        command = run.command("submissions.make", *options, "--to", "star", "csv")
+        fusion = fusion_on(dataset, run, shown(names), thresholds)
+        material = gather_material(fusion, store=inference.store, names=names, dataset=dataset, command=command)
         say(f"to look at: {write_report(material, folder)}")
     except InputError as error:
         say(f"no report: {error}")
@@ -180,14 +168,14 @@ def finish_training(inference: Inference) -> None:
                 task.finish()
 
 
-def say_score(fusion: Fusion, dataset: Dataset, collected: Collected, judged: Sequence[str]) -> None:
+def say_score(fusion: Fusion, dataset: Dataset, collected: Collected) -> None:
     """Print what the test truth says of the tomograms on which it is known."""
     try:
-        truth = join_truth([dataset.picks(name) for name in judged])
+        truth = join_truth([dataset.picks(name) for name in collected.judged])
     except InputError as error:
         say(f"not scored: {error}")
         return
     fused = concatenate(list(collected.fused.values()))
     kind = "simulated test truth" if dataset.simulated else "test truth"
-    title = f"{kind}, {len(judged)} tomograms: score as submitted, and optimum"
+    title = f"{kind}, {len(collected.judged)} tomograms: score as submitted, and optimum"
     console().print(truth_table(truth, fused, fusion.keep(fused), fusion.run.particles, title=title))

@@ -25,6 +25,14 @@ from tomograms.files import read_json
 from tomograms.particles import Particle
 from tomograms.picks import join_truth
 
+MOST = 500
+"""New tomograms that a report tells of."""
+
+
+def shown(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the new tomograms that a report tells of: all, or every k-th, so that they are no more than `MOST`."""
+    return tuple(names[:: -(-len(names) // MOST) or 1])
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -89,6 +97,8 @@ class Material:
         Where the tomograms lie; ``None`` where they are not at hand.
     command
         What predicts the new tomograms again, exports them, and takes thresholds as `submissions.make` does.
+    left_out
+        How many new tomograms it does not tell of.
     """
 
     run: RunDirectory
@@ -103,6 +113,7 @@ class Material:
     failures: tuple[Failure, ...]
     dataset: Dataset | None
     command: str
+    left_out: int = 0
 
     @property
     def particles(self) -> tuple[Particle, ...]:
@@ -133,7 +144,7 @@ def gather_material(
     Parameters
     ----------
     fusion
-        The run's ensemble; loaded for ``names``.
+        The run's ensemble; loaded for those of ``names`` that are `shown`.
     store
         Where candidates of new tomograms are kept. They are taken as they lie there: no volume is read.
     names
@@ -149,6 +160,7 @@ def gather_material(
         If a file of the run is missing, damaged or not the one that the ensemble was fitted to.
     """
     run = fusion.run
+    few = shown(names)
     record = read_json(run.path / FILE)
     cv = read_json(run.path / "cv.json") if (run.path / "cv.json").exists() else {}
     held_out, candidates, members = None, empty_candidates(), {}
@@ -159,10 +171,24 @@ def gather_material(
         members = _members(layers)
         _check(run, held_out, record)
     used = [member for member in fusion.ensemble.members if member in run.members]
-    stored = {name: {m: found for m in used if (found := store.latest(name, m)) is not None} for name in names}
+    stored = {name: {m: found for m in used if (found := store.latest(name, m)) is not None} for name in few}
     new = new_layer(fusion, stored, dataset)
-    failures = tuple(Failure(**one) for one in store.failures() if one["experiment"] in names)
-    return Material(run, fusion, record, cv, held_out, candidates, members, new, stored, failures, dataset, command)
+    failures = tuple(Failure(**one) for one in store.failures() if one["experiment"] in few)
+    return Material(
+        run,
+        fusion,
+        record,
+        cv,
+        held_out,
+        candidates,
+        members,
+        new,
+        stored,
+        failures,
+        dataset,
+        command,
+        len(names) - len(few),
+    )
 
 
 def held_out_layer(layers: Layers) -> Layer:

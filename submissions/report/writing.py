@@ -13,7 +13,7 @@ from submissions.report.agreement import agreement
 from submissions.report.costs import costs
 from submissions.report.gallery import gather_gallery
 from submissions.report.geometry import geometry
-from submissions.report.material import Material, gather_material
+from submissions.report.material import Material, gather_material, shown
 from submissions.report.operating import operating
 from submissions.report.origin import origin
 from submissions.report.page import render
@@ -40,7 +40,9 @@ def report(arguments: argparse.Namespace) -> None:
     given = {"--data": arguments.data, "--mask": arguments.mask, "--voxel-spacing": arguments.voxel_spacing}
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     command = run.command("submissions.make", *options, "--to", "star", "csv")
-    material = gather_material(load_fusion(run, names), store=store, names=names, dataset=dataset, command=command)
+    material = gather_material(
+        load_fusion(run, shown(names)), store=store, names=names, dataset=dataset, command=command
+    )
     console().print(str(write_report(material, arguments.out or run.path)), soft_wrap=True)
 
 
@@ -76,6 +78,7 @@ def facts_of(material: Material) -> dict[str, Any]:
         "species": species_rows(material),
         "operating": operating(material),
         "tomograms": tomogram_rows(material),
+        "left_out": material.left_out,
         "agreement": agreement(material),
         "geometry": geometry(material),
         "costs": costs(material),

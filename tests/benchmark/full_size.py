@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             candidates = predict_member(tomogram, models, particles=CZII, member="unet")
         with timed(seconds, "submission"):
             extents = {"TS_1": Extent(shape, VOXEL_SIZE)}
-            write_submission(root / "submission.csv", clip(candidates, extents))
+            write_submission(root / "submission.csv", [clip(candidates, extents)])
             rows = len(read_submission(root / "submission.csv", particles=CZII, extents=extents))
     for stage, value in seconds.items():
         print(f"{stage}: {value:.1f} s")

@@ -75,3 +75,14 @@ class FailsForGood:
 
     def result(self, task):
         return 2 * task
+
+
+def job(folder, key):
+    """Tell what a job sees, or fail as its key says."""
+    if key == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if key == "hangs":
+        signal.pause()
+    if key == "full":
+        Path("/dev/full").write_text("x", encoding="utf-8")
+    (folder / key).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"), encoding="utf-8")

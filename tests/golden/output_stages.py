@@ -37,8 +37,8 @@ def _picks() -> pd.DataFrame:
 
 def submission(folder: Path) -> dict[str, Any]:
     """The submission, with rows and without."""
-    write_submission(folder / "some.csv", clip(_picks(), EXTENTS))
-    write_submission(folder / "none.csv", clip(empty_candidates(), EXTENTS))
+    write_submission(folder / "some.csv", [clip(_picks(), EXTENTS)])
+    write_submission(folder / "none.csv", [clip(empty_candidates(), EXTENTS)])
     return {
         "submission.csv": (folder / "some.csv").read_text(encoding="utf-8"),
         "submission-empty.csv": (folder / "none.csv").read_text(encoding="utf-8"),
@@ -48,7 +48,7 @@ def submission(folder: Path) -> dict[str, Any]:
 def exports(folder: Path) -> dict[str, Any]:
     """CSV with scores, and STAR files; the line in which the starfile package names itself is left out."""
     picks = clip(_picks(), EXTENTS)
-    table = write_csv(folder, picks, extents=EXTENTS, provenance=PROVENANCE)
+    table = write_csv(folder, [picks], extents=EXTENTS, provenance=PROVENANCE)
     stars = write_star(folder, picks, species=SPECIES, extents=EXTENTS, provenance=PROVENANCE)
     (folder / "ensemble.json").write_text("{}\n", encoding="utf-8")
     out = {"exports-picks.csv": table.read_text(encoding="utf-8")}

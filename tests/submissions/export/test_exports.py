@@ -30,7 +30,7 @@ def picks():
 
 
 def test_csv_keeps_scores_and_provenance(tmp_path):
-    path = write_csv(tmp_path / "exports", picks(), extents=EXTENTS, provenance=PROVENANCE)
+    path = write_csv(tmp_path / "exports", [picks()], extents=EXTENTS, provenance=PROVENANCE)
     table = pd.read_csv(path)
     assert np.array_equal(table[["x", "y", "z", "score"]], picks()[["x", "y", "z", "score"]])
     assert table["voxel_size"].tolist() == [10.0, 10.0, 5.0]
@@ -60,7 +60,7 @@ def test_star_coordinates(tmp_path):
 def test_no_picks_at_all(tmp_path):
     none = empty_candidates()
     write_star(tmp_path, none, species=["ribosome"], extents={}, provenance=PROVENANCE)
-    path = write_csv(tmp_path, none, extents={}, provenance=PROVENANCE)
+    path = write_csv(tmp_path, [none], extents={}, provenance=PROVENANCE)
     assert list(pd.read_csv(path).columns[:6]) == ["experiment", "particle_type", "x", "y", "z", "score"]
     assert "_rlnTomoName" in (tmp_path / "ribosome.star").read_text()
 

@@ -202,8 +202,8 @@ def test_csv_files_hold_any_name(names):
     table = clip(picks(names, names[0]), dict.fromkeys(names, VOLUME))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "submission.csv"
-        write_submission(path, table)
-        csv = write_csv(Path(folder), table, extents=dict.fromkeys(names, VOLUME), provenance=PROVENANCE)
+        write_submission(path, [table])
+        csv = write_csv(Path(folder), [table], extents=dict.fromkeys(names, VOLUME), provenance=PROVENANCE)
         ours = read_table(path, SUBMISSION_COLUMNS, numbers=SUBMISSION_COLUMNS[3:], exact_header=True)
         exported = read_table(csv, SUBMISSION_COLUMNS[1:], numbers=SUBMISSION_COLUMNS[3:])
         pandas = [

@@ -35,7 +35,7 @@ def refusal(path, extents=EXTENTS):
 
 def test_the_file_word_for_word(tmp_path):
     path = tmp_path / "submission.csv"
-    write_submission(path, clip(candidates(), EXTENTS))
+    write_submission(path, [clip(candidates(), EXTENTS)])
     assert path.read_text() == (
         "id,experiment,particle_type,x,y,z\n"
         "0,TS_1,ribosome,100.000,20.000,30.000\n"
@@ -46,14 +46,14 @@ def test_the_file_word_for_word(tmp_path):
 
 def test_the_order_of_the_rows_does_not_matter(tmp_path):
     table = candidates()
-    write_submission(tmp_path / "a.csv", clip(table, EXTENTS))
-    write_submission(tmp_path / "b.csv", clip(table.iloc[::-1], EXTENTS))
+    write_submission(tmp_path / "a.csv", [clip(table, EXTENTS)])
+    write_submission(tmp_path / "b.csv", [clip(table.iloc[::-1], EXTENTS)])
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 def test_what_is_written_is_read_back_exactly(tmp_path):
     clipd = clip(candidates(), EXTENTS)
-    write_submission(tmp_path / "submission.csv", clipd)
+    write_submission(tmp_path / "submission.csv", [clipd])
     table = read_submission(tmp_path / "submission.csv", particles=CZII, extents=EXTENTS)
     assert list(table.columns) == SUBMISSION_COLUMNS
     assert table["id"].tolist() == [0, 1, 2]
@@ -78,7 +78,7 @@ def test_clipd_positions_lie_in_the_volume_and_hardly_move(position, shape, voxe
 
 
 def test_nothing_found_is_a_valid_submission(tmp_path):
-    write_submission(tmp_path / "s.csv", clip(empty_candidates(), {}))
+    write_submission(tmp_path / "s.csv", [clip(empty_candidates(), {})])
     assert (tmp_path / "s.csv").read_text() == "id,experiment,particle_type,x,y,z\n"
     table = read_submission(tmp_path / "s.csv", particles=CZII, extents=EXTENTS)
     assert table.empty and list(table.columns) == SUBMISSION_COLUMNS
@@ -152,6 +152,6 @@ def test_the_first_of_several_bad_lines_is_named(tmp_path):
 
 
 def test_pandas_reads_it_as_the_official_metric_does(tmp_path):
-    write_submission(tmp_path / "s.csv", clip(candidates(), EXTENTS))
+    write_submission(tmp_path / "s.csv", [clip(candidates(), EXTENTS)])
     table = pd.read_csv(tmp_path / "s.csv")
     assert table["id"].dtype == np.int64 and table["x"].dtype == np.float64
