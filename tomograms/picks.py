@@ -26,6 +26,8 @@ UNITS = {
 NEAR = 0.01
 """Voxel sizes that differ by less are the same: nominal and calibrated ones do."""
 VOXELS = ("voxel", "pixel", "px")
+IDENTITY = np.eye(4).tolist()
+"""Of the points that tell no ``transformation_``."""
 TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
 
 
@@ -212,8 +214,7 @@ def make_pick_set(content: Mapping[str, Any], source: str, name: tuple[str, str,
     unit = unit_name(str(content.get("unit") or "angstrom"))
     if unit not in UNITS:
         raise InputError(f"{source}: expected the unit {', '.join(UNITS)}, but got {content['unit']!r}")
-    centres = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
-    position = np.array(centres, np.float64).reshape(-1, 3) * UNITS[unit]
+    position = _centres(points, source) * UNITS[unit]
     scored = any(point.get("score") not in (None, 1.0) for point in points)
     user, session, particle_type = name
     return PickSet(source, particle_type, user, session, position, unit in VOXELS, program or scored)
@@ -236,7 +237,7 @@ def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, sess
     points = [
         {
             "location": {"x": float(x), "y": float(y), "z": float(z)},
-            "transformation_": np.eye(4).tolist(),
+            "transformation_": IDENTITY,
             "instance_id": 0,
             "score": 1.0,
         }
@@ -255,6 +256,22 @@ def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, sess
     write_json(path, content)
 
 
+def _centres(points: list[Any], source: str) -> NDArray[np.float64]:  # (n, 3) xyz
+    """Return the centres of ``points``: all at once, which takes a tenth of the time, unless one of them is odd."""
+    try:
+        place = [[point["location"][axis] for axis in "xyz"] for point in points]
+        matrices = [point.get("transformation_") for point in points]
+        shift = np.array([IDENTITY if matrix is None else matrix for matrix in matrices], np.float64)
+        if all(type(value) is float for xyz in place for value in xyz) and shift.shape == (len(points), 4, 4):
+            centres = np.array(place, np.float64) + shift[:, :3, 3]
+            if np.isfinite(centres).all():
+                return centres
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        pass
+    one_by_one = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
+    return np.array(one_by_one, np.float64).reshape(-1, 3)
+
+
 def _centre(point: Any, where: str) -> list[float]:
     """Return the centre xyz of one entry of ``points``."""
     location = point.get("location") if isinstance(point, Mapping) else None
@@ -262,7 +279,7 @@ def _centre(point: Any, where: str) -> list[float]:
         raise InputError(f"{where}: expected a location with x, y and z, but got {json.dumps(location)}")
     matrix = point.get("transformation_")
     try:
-        transformation = np.asarray(np.eye(4) if matrix is None else matrix, np.float64)
+        transformation = np.asarray(IDENTITY if matrix is None else matrix, np.float64)
     except (TypeError, ValueError, OverflowError):
         transformation = np.empty(0)
     if transformation.shape != (4, 4):

@@ -39,14 +39,15 @@ def clip(candidates: pd.DataFrame, extents: Mapping[str, Extent]) -> pd.DataFram
     extents
         By experiment; each experiment of ``candidates`` is in it.
     """
-    out = candidates.copy()
+    position = candidates[["x", "y", "z"]].to_numpy(copy=True)
+    experiments = candidates["experiment"].to_numpy()
     unit = 10.0**DECIMALS
-    for experiment, rows in out.groupby("experiment"):
-        volume = extents[str(experiment)]
+    for experiment in dict.fromkeys(experiments):
+        own, volume = experiments == experiment, extents[experiment]
         low, high = extent(volume.shape, volume.voxel_size)
-        position = np.clip(rows[["x", "y", "z"]].to_numpy(), np.ceil(low * unit) / unit, np.floor(high * unit) / unit)
-        out.loc[rows.index, ["x", "y", "z"]] = np.round(position, DECIMALS)
-    return in_order(out)
+        within = np.clip(position[own], np.ceil(low * unit) / unit, np.floor(high * unit) / unit)
+        position[own] = np.round(within, DECIMALS)
+    return in_order(candidates.assign(x=position[:, 0], y=position[:, 1], z=position[:, 2]))
 
 
 def write_submission(path: Path, tables: Iterable[pd.DataFrame]) -> int:

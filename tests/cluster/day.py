@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHAPE, VOXEL_SIZE = (184, 630, 630), 10.012444
 DRAWS = 16
 """Different tables of candidates, given to the tomograms in turn."""
-CANDIDATES = 40
+CANDIDATES = 12
 """Of a species and member."""
 CODE = (
     "import json, resource, sys; from models import registry; from tests.submissions.fakes import FAKES; "
@@ -124,13 +124,18 @@ def written() -> int:
     return int(lines["wchar"])
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
     options = argparse.ArgumentParser(prog="python -m tests.cluster.day", description=__doc__)
     options.add_argument("--tomograms", type=int, nargs="+", default=[5_000, 10_000, 20_000], metavar="N")
     options.add_argument("--shards", type=int, default=8)
     options.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    arguments = options.parse_args(argv)
+    return options
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    arguments = parser().parse_args(argv)
     rows = []
     with TemporaryDirectory() as folder:
         root = Path(folder)

@@ -1,6 +1,7 @@
 """The command ``python -m models.pretrain``."""
 
 import json
+import os
 
 import mrcfile
 import numpy as np
@@ -119,3 +120,13 @@ def test_another_request_is_refused(small, tmp_path):
 def test_bad_options_are_refused(options, message, tmp_path):
     with pytest.raises(InputError, match=message):
         main([*options, "--out", str(tmp_path)])
+
+
+def test_each_member_is_a_job_of_its_own(tmp_path, capsys):
+    root = tree(tmp_path / "data", ["A", "B", "C"])
+    command("unet", tmp_path / "out", "--data", str(root), "--on", "local", "--jobs", "1")
+    assert capsys.readouterr().out.strip() == "unet: done"
+    assert json.loads((tmp_path / "out/unet/card.json").read_text())["steps"] == 2
+    state = json.loads((tmp_path / "out/jobs/unet/state.json").read_text())
+    assert state["state"] == "done" and state["pid"] != os.getpid()
+    load_weights(tmp_path / "out/unet/weights.safetensors")

@@ -108,6 +108,27 @@ def test_a_second_time_nothing_is_predicted_again(project):
     assert MapsPredictor.calls == calls and (project.root / "picks/picks.csv").read_bytes() == before
 
 
+def test_shards_give_what_one_process_gives(project):
+    asked = ["--species", "ribosome", "thyroglobulin", "--to", "csv", "star", "relion5"]
+    assert run_pick(project, "--out", "whole", *asked) == 0
+    calls = MapsPredictor.calls
+    assert run_pick(project, "--out", "shards", *asked, "--on", "debug", "--jobs", "3") == 0
+    assert MapsPredictor.calls == 2 * calls
+    files = {path.relative_to(project.root / "whole") for path in (project.root / "whole").rglob("*.[cs][st][va]*")}
+    assert len(files) >= 4 + 2 * (2 + len((*TRAIN, *TEST)))
+    for file in files:
+        here = (project.root / "whole" / file).read_text().replace("/whole/", "/shards/")
+        assert without_time(here) == without_time((project.root / "shards" / file).read_text()), file
+    assert not list((project.root / "shards/jobs").rglob("report*"))
+    with pytest.raises(InputError, match="--jobs: expected together with --on"):
+        run_pick(project, "--jobs", "3")
+
+
+def without_time(text):
+    """Return a file without the line in which the starfile package says when."""
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
 def test_for_f4_reports_no_less_and_what_is_less_likely(project):
     run_pick(project)
     sure = pd.read_csv(project.root / "picks/picks.csv")
