@@ -107,9 +107,9 @@ def table(rows: Sequence[Row], title: str, instructions: str) -> Table:
         peer = "" if row.peer is None else f"{row.peer_name}: {seconds(row.peer.wall)}"
         limits = "\n".join(f"{'' if limit.held else '! '}{limit}" for limit in (*row.floors, *row.checks))
         ratios = ["" if record[key] is None else f"{record[key]:.2f}" for key in ("ratio", "cpu_ratio")]
-        met = "yes" if row.met else "[red]no[/red]"
-        ours = f"{seconds(row.ours.wall)}\n[dim]{instructions}[/dim]"
-        out.add_row(f"{row.stage}\n[dim]{row.work}[/dim]", ours, peer, *ratios, limits, met)
+        met = "yes" if row.met else "no"
+        ours = f"{seconds(row.ours.wall)}\n{instructions}"
+        out.add_row(f"{row.stage}\n{row.work}", ours, peer, *ratios, limits, met)
     return out
 
 
