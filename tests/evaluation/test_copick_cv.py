@@ -1,9 +1,11 @@
 """Any copick project through the whole cross-validation: its own objects, weights, types, spacings and annotators."""
 
 import json
+import shutil
 from dataclasses import asdict
 
 import copick
+import fsspec
 import numpy as np
 import pytest
 
@@ -82,6 +84,24 @@ def test_two_groups_of_a_project(project, capsys):
     assert scores["rare"] == 0.0  # no truth: F is 0, as in the competition's metric
     assert report["nested"] == pytest.approx((3 * scores["spike"] + 0.5 * scores["capsid"]) / 4.5, abs=1e-12)
     assert report["nested"] > 0.2
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_a_project_that_lies_elsewhere(project, tmp_path, kind):
+    place = "/project" if kind == "memory" else str(tmp_path / "elsewhere")
+    files = fsspec.filesystem(kind)
+    files.put(f"{tmp_path}/overlay", f"{place}/overlay", recursive=True)
+    shutil.rmtree(tmp_path / "overlay")
+    content = json.loads(project.read_text())
+    project.write_text(json.dumps({**content, "overlay_root": f"{kind}://{place}/overlay", "overlay_fs_args": {}}))
+    choice = (*ASKED, "--voxel-spacing", "8")
+    try:
+        assert ended(folds, project, *choice, "--groups", "2", "--out", tmp_path / "f.yaml") == 0
+        given = ("--data", project, *choice, "--fold-file", tmp_path / "f.yaml", "--run", "there", "--members", "toy")
+        assert ended(cv, *given, "--device", "cpu") == 0
+        assert len(open_run(tmp_path / "runs/there").candidates())
+    finally:
+        files.rm(place, recursive=True)
 
 
 @pytest.mark.parametrize(
