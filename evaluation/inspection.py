@@ -24,7 +24,8 @@ def find_annotated(dataset: Dataset) -> list[str]:
         _say(line)
     if empty:
         _say(f"left out, because they have picks but no tomogram of this type: {', '.join(empty)}")
-    say_doubts(dataset, join_truth([dataset.picks(run) for run in runs]))
+    sure = dataset.known_extents(runs)  # where several tomograms leave the choice open, evaluation.cv tells
+    say_doubts(dataset, join_truth([dataset.picks(run) for run in sure]))
     return runs
 
 
