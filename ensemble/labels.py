@@ -29,7 +29,7 @@ SUREST = 0.25
 """Part of as many candidates as there are picks, the surest, from which on the share of hits is looked at."""
 TOLD = 0.5
 """Share of hits, below which the networks are taken to know the species less well than people do."""
-LEAST = 0.2
+LEAST = 0.1
 """Probability of a particle, from which on a candidate without a pick is listed."""
 WEAK = 0.05
 """Probability of a pick, below which no candidate at it speaks for it."""
