@@ -32,6 +32,8 @@ SIZE = {"x": 26, "o": 52, "s": 60}
 """Of a marker, square points."""
 LETTERS = 13
 """Of a title, that fit into an inch."""
+ENTRY, LETTER = 0.75, 0.085
+"""Inches of an entry in the legend: of its mark and margins, and of each letter."""
 SLAB = 5
 """Voxels along z that a slice averages."""
 
@@ -126,7 +128,9 @@ def _draw_legend(figure: Figure, tables: Iterable[pd.DataFrame], colours: Mappin
         for label, marker, colour in [*shapes, *names]
     ]
     if handles:
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), fontsize=9)
+        entry = ENTRY + LETTER * max(len(str(handle.get_label())) for handle in handles)
+        columns = max(1, min(len(handles), 6, int(figure.get_figwidth() / entry)))
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=9)
         legend.get_frame().set_facecolor("0.25")
         for text in legend.get_texts():
             text.set_color("white")

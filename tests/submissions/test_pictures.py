@@ -3,6 +3,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from evaluation.counts import count
@@ -11,7 +12,7 @@ from submissions.pictures import main
 from submissions.prediction.fusion import load_fusion
 from submissions.report.colours import species_colours
 from submissions.report.layers import FALSE_POSITIVE, FOUND, FUSED, HIT, MISS, judge, load_layers
-from submissions.report.panels import MARKER, slice_positions, write_panels
+from submissions.report.panels import MARKER, _draw_legend, slice_positions, write_panels
 from tests.submissions.conftest import RUN, TEST, TRAIN
 from tomograms.errors import run_command
 from tomograms.particles import CZII, Particle
@@ -149,3 +150,16 @@ def test_wrong_input_is_one_line(project, capsys):
     assert view("--slices", 0) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3 and all(line.startswith("error: ") for line in lines)
+
+
+@pytest.mark.parametrize("width", [3.2, 5.0, 12.0])
+def test_a_legend_is_no_wider_than_its_picture(width):
+    marks = pd.DataFrame({"particle_type": [p.name for p in CZII], "kind": [HIT, MISS, FALSE_POSITIVE] * 2})
+    figure = Figure(figsize=(width, 6), layout="constrained")
+    figure.subplots()
+    _draw_legend(figure, [marks], species_colours(CZII))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
