@@ -112,7 +112,7 @@ def finish(found: dict[str, pd.DataFrame], path: Path) -> dict[str, pd.DataFrame
     """Fuse the members' candidates, write them and return the members'."""
     rule = FusionRule(dict.fromkeys(found, 0.5), 0.5, dict.fromkeys(found, 1.0))
     rules = {particle.name: rule for particle in CZII}
-    write_submission(path, fuse(concatenate(list(found.values())), CZII, rules=rules))
+    write_submission(path, [fuse(concatenate(list(found.values())), CZII, rules=rules)])
     return found
 
 
