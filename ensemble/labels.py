@@ -158,8 +158,9 @@ def _strongest(
     radius = fused["particle_type"].map({p.name: p.radius for p in particles}).to_numpy(np.float64)
     where = codes(fused["experiment"], sorted(fused["experiment"].unique()))
     reach = np.full(int(where.max(initial=0)) + 1, max((p.radius for p in particles), default=1.0))
-    a, b = pairs_within(positions(fused), where, positions(fused), where, reach=reach)
-    distance = np.linalg.norm(positions(fused)[a] - positions(fused)[b], axis=1)
+    xyz = positions(fused)
+    a, b = pairs_within(xyz, where, xyz, where, reach=reach)
+    distance = np.linalg.norm(xyz[a] - xyz[b], axis=1)
     same = fused["particle_type"].to_numpy()[a] == fused["particle_type"].to_numpy()[b]
     limit = np.where(same, 1.0, DISTANCE) * np.maximum(radius[a], radius[b])
     beaten = (distance <= limit) & ((sure[b] > sure[a]) | ((sure[b] == sure[a]) & (b < a)))

@@ -10,13 +10,13 @@ from ensemble.ensemble import FILE
 from ensemble.labels import COLUMNS, LabelReview, review_labels
 from evaluation.report import empty_table
 from evaluation.run_directory import RunDirectory
-from submissions.export.copick_picks import CopickTarget
-from submissions.export.provenance import Provenance, ensemble_version
+from submissions.export.formats import Exports
 from submissions.inputs import find_run, open_data
 from submissions.prediction.fusion import load_fusion
 from submissions.report.layers import load_layers
 from submissions.report.material import held_out_layer
 from tomograms.console import console
+from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.files import replacing
 
@@ -36,7 +36,10 @@ def review(arguments: argparse.Namespace) -> None:
     layers = load_layers(load_fusion(run, []))
     if not layers.by_fold:
         raise InputError(f"{run.path / FILE}: expected an ensemble of a cross-validation, whose picks can be looked at")
-    targets = _targets(arguments, run) if arguments.to else {}
+    exports, extents = {}, {}
+    if arguments.to:
+        dataset = open_data(run, None)
+        exports, extents = _exports(arguments, run, dataset), dataset.extents(run.record.held_out)
     reviews = review_labels(run.truth(), held_out_layer(layers).fused, run.particles)
     path = (arguments.out or run.path) / "review.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,13 +47,14 @@ def review(arguments: argparse.Namespace) -> None:
         listed(reviews).to_csv(temporary, index=False, lineterminator="\n")
     console().print(review_table(reviews, simulated=run.record.simulated))
     console().print(f"written: {path}", soft_wrap=True)
-    for finding, target in targets.items():
+    for finding, export in exports.items():
         picks = pd.concat([getattr(own, finding) for own in reviews], ignore_index=True)
+        target = export.target
         count = target.write(
             picks.rename(columns={"probability": "score"}),
-            extents=open_data(run, None).extents(list(run.record.held_out)),
-            species=[own.particle_type for own in reviews],
-            provenance=_provenance(run, target),
+            extents=extents,
+            species=export.species,
+            provenance=export.provenance,
         )
         console().print(f"{count} copick pick sets of user {target.user}, session {target.session}", soft_wrap=True)
 
@@ -81,21 +85,11 @@ def review_table(reviews: Sequence[LabelReview], *, simulated: bool) -> Table:
     return table
 
 
-def _targets(arguments: argparse.Namespace, run: RunDirectory) -> dict[str, CopickTarget]:
-    """Return where each finding goes, checked."""
-    root = open_data(run, None).root
-    targets = {name: CopickTarget(root, arguments.user, name, arguments.overwrite) for name in FINDINGS}
-    for target in targets.values():
-        target.check(run.record.held_out, [particle.name for particle in run.particles])
-    return targets
-
-
-def _provenance(run: RunDirectory, target: CopickTarget) -> Provenance:
-    return Provenance(
-        target.user,
-        target.session,
-        run.record.data.tomogram_type,
-        run.name,
-        ensemble_version(run.path / FILE),
-        run.record.simulated,
-    )
+def _exports(arguments: argparse.Namespace, run: RunDirectory, dataset: Dataset) -> dict[str, Exports]:
+    """Return what writes each finding into the copick project, checked."""
+    exports = {
+        name: Exports((arguments.to,), run, dataset, arguments.user, name, arguments.overwrite) for name in FINDINGS
+    }
+    for export in exports.values():
+        export.check(run.record.held_out, run.path)
+    return exports
