@@ -32,4 +32,6 @@ def commit() -> str | None:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["git", "--no-optional-locks", *arguments], cwd=root, check=True, capture_output=True, text=True
+    ).stdout
