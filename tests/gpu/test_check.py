@@ -97,7 +97,7 @@ def test_gradients_are_compared(tmp_path, monkeypatch):
 
 
 def test_the_command_runs_a_stage_in_its_own_process(tmp_path):
-    command = [sys.executable, "-m", "tests.gpu.check", "--device", "cpu", "--only", "machine"]
+    command = [sys.executable, "-m", "tests.gpu.check", "--device", "cpu", "--only", "machine", "--scale", "6"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "INFO machine: torch: " in done.stdout and "0 failed" in done.stdout
 

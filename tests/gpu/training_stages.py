@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from compute.precision import autocast
 from models.member import Training, Validation
 from models.registry import get_member
-from models.unet import instance_norm
+from models.unet.instance_norm import ChannelsLastInstanceNorm3d
 from models.unet.settings import FULL
 from models.unet.training import UNetLearner, _prefetch
 from tests.benchmark.scenes import tomogram
@@ -83,41 +84,61 @@ def _train(bench: Bench, learner: UNetLearner, volumes: list[Any], precision: st
 
 
 def layouts(bench: Bench) -> None:
-    """Time forward and backward of a training batch by memory layout, normalisation and cuDNN's choice of kernels."""
-    own = instance_norm.ChannelsLastInstanceNorm3d.forward
+    """Time forward and backward of a training batch in several ways, and name what takes longest in each."""
+    last, first = torch.channels_last_3d, torch.contiguous_format
+    cases: dict[str, dict[str, Any]] = {
+        "as it is": {},
+        "all crops at once": {"at_once": True},
+        "norm by sample": {"norm": _by_sample},
+        "cuDNN's benchmark": {"benchmark": True},
+        "channels first": {"layout": first},
+        "channels first, norm by sample": {"layout": first, "norm": _by_sample},
+    }
+    size = bench.size((8, 1, 96, 128, 128), (1, 1, 24, 32, 32))
+    own = ChannelsLastInstanceNorm3d.forward
+    for name, case in cases.items():
+        ChannelsLastInstanceNorm3d.forward = case.get("norm", own)  # type: ignore[method-assign]
+        torch.backends.cudnn.benchmark = case.get("benchmark", False)
+        learner = learner_of(bench.device, "fp16" if bench.gpu else "fp32")
+        learner.at_once = size[0] if "at_once" in case else learner.at_once
+        spent, slowest = _milliseconds(bench, learner, size, case.get("layout", last))
+        bench.tell(f"{name}, ms", spent, remark=slowest)
 
-    def by_sample(self: Any, volume: torch.Tensor) -> torch.Tensor:
-        parts = [
-            torch.batch_norm(sample, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
-            for sample in volume.split(1)
-        ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    size = bench.size((4, 1, 96, 128, 128), (1, 1, 24, 32, 32))
-    for layout in (torch.channels_last_3d, torch.contiguous_format):
-        for norm in (own, by_sample):
-            for benchmark in (False, True):
-                torch.backends.cudnn.benchmark = benchmark
-                instance_norm.ChannelsLastInstanceNorm3d.forward = norm
-                name = "as it is" if norm is own else "by sample"
-                spent = _milliseconds(bench, size, layout)
-                bench.tell(f"{str(layout)[6:]}, norm {name}, benchmark {benchmark}, ms", spent)
+def _by_sample(self: Any, volume: torch.Tensor) -> torch.Tensor:
+    parts = [
+        torch.batch_norm(sample, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
+        for sample in volume.split(1)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _milliseconds(bench: Bench, size: tuple[int, ...], layout: torch.memory_format) -> float:
-    learner = learner_of(bench.device, "fp16" if bench.gpu else "fp32")
-    network = learner.network.to(memory_format=layout)
+def _milliseconds(
+    bench: Bench, learner: UNetLearner, size: tuple[int, ...], layout: torch.memory_format
+) -> tuple[float, str]:
+    """Return the time of a forward and backward pass, and its slowest operation with the shapes it had."""
+    learner.network.to(memory_format=layout)  # type: ignore[call-overload]
     crops = torch.randn(size, device=bench.device).contiguous(memory_format=layout)
-    times = []
-    for _ in range(bench.size(9, 3)):
-        bench.sync()
-        start = time.perf_counter()
+
+    def work() -> None:
         with autocast(learner.device, learner.dtype):
-            loss = network(crops).float().square().mean()
+            loss = learner.logits(crops).float().square().mean()
         learner.scaler.scale(loss).backward()
         bench.sync()
+
+    times = []
+    for _ in range(bench.size(9, 3)):
+        start = time.perf_counter()
+        work()
         times.append(time.perf_counter() - start)
-    return 1e3 * sorted(times)[len(times) // 2]
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if bench.gpu else [])]
+    with profile(activities=kinds, record_shapes=True) as watched:
+        work()
+    rows = watched.key_averages(group_by_input_shape=True)
+    spent = "self_device_time_total" if bench.gpu else "self_cpu_time_total"
+    slowest = max((row for row in rows if row.input_shapes), key=lambda row: getattr(row, spent))
+    shapes = [shape for shape in slowest.input_shapes if shape][:3]
+    return 1e3 * sorted(times)[len(times) // 2], f"({slowest.key} {shapes}: {getattr(slowest, spent) / 1e3:.1f} ms)"
 
 
 def yolo(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from argparse import Namespace
 
 import mrcfile
 import numpy as np
@@ -61,6 +62,24 @@ def test_measured_densities_are_learned_and_named_by_their_content(small, tmp_pa
     card = json.loads((tmp_path / "out" / "unet" / "card.json").read_text())
     assert sorted(card["maps"]) == sorted(f"{particle.name}.mrc" for particle in CZII)
     assert len(set(card["maps"].values())) == 1 and str(tmp_path) not in json.dumps(card)
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "expected"),
+    [("cuda:1", 16, ("cpu", 15)), ("cuda:1", 4, ("cuda:1", 0)), ("cpu", 16, ("cpu", 0))],
+)
+def test_many_cores_beside_a_gpu_simulate_for_it(device, cores, expected, monkeypatch):
+    asked = []
+
+    def stream(*arguments, device="cpu", processes=0, **more):
+        asked.append((device, processes))
+        return iter(["a", "b"])
+
+    monkeypatch.setattr(pretrain_members, "stream_tomograms", stream)
+    monkeypatch.setattr(pretrain_members, "usable_cores", lambda: cores)
+    source, *_ = pretrain_members._simulated(Namespace(maps=None, others=None, seed=1), torch.device(device))
+    source(0)
+    assert asked == [("cpu", 0), expected]  # the validation's are two
 
 
 @pytest.mark.parametrize(("member", "rate"), [("unet", "unet.fine_rate=0"), ("yolo", "yolo.fine_lr0=0")])
