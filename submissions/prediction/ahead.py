@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from submissions.prediction.store import Stored
 from tomograms.tomogram import Tomogram
 
 
@@ -17,6 +18,8 @@ class Seen:
     ----------
     volume
         Hash of what it is read from.
+    stored
+        What was predicted before, by member.
     tomogram
         Normalised; ``None`` where nothing is left to predict.
     remark
@@ -24,6 +27,7 @@ class Seen:
     """
 
     volume: str
+    stored: Mapping[str, Stored]
     tomogram: Tomogram | None = None
     remark: str = ""
 

@@ -32,12 +32,18 @@ def load_models(member: str, folders: Mapping[str, Path], *, device: str) -> dic
 
 
 class MeanMaps:
-    """Running mean of class maps: one sum in float32, whatever the number of models."""
+    """Running mean of class maps: one sum in float32, whatever the number of models.
+
+    Attributes
+    ----------
+    count
+        How many were added.
+    """
 
     def __init__(self) -> None:
         self._sum: NDArray[np.float32] | None = None
         self._like: ClassMaps | None = None
-        self._count = 0
+        self.count = 0
 
     def add(self, maps: ClassMaps) -> None:
         """Add one model's maps.
@@ -58,13 +64,13 @@ class MeanMaps:
                     f"but got {maps.logits.shape}, {other}; were they trained with different settings?"
                 )
             self._sum += maps.logits
-        self._count += 1
+        self.count += 1
 
     def mean(self) -> ClassMaps:
         """Return the mean of the logits and forget them."""
         assert self._sum is not None and self._like is not None
         total, self._sum = self._sum, None
-        total /= self._count
+        total /= self.count
         return ClassMaps(total.astype(np.float16), self._like.stride, self._like.origin)
 
 
@@ -123,14 +129,14 @@ def _outputs(
     if isinstance(first, Joint):
         yield from first.together(list(models.values()), tomogram, views=views, advance=advance)
         return
-    maps: list[MeanMaps] = []
+    maps = MeanMaps()
     for name, model in models.items():
         output = model.predict(tomogram, views=views)
         if isinstance(output, ClassMaps):
-            maps = maps or [MeanMaps()]
-            maps[0].add(output)
+            maps.add(output)
         else:
             yield output
         del output
         advance(name)
-    yield from (mean.mean() for mean in maps)
+    if maps.count:
+        yield maps.mean()

@@ -154,25 +154,20 @@ class Inference:
 
     def stored(self, experiment: str) -> dict[str, Stored]:
         """Return what was predicted before, by member."""
-        keys = self._keys(self.dataset.volume_hash(experiment))
-        found = {member: self.store.read(experiment, member, key) for member, key in keys.items()}
+        return self._stored(experiment, self.dataset.volume_hash(experiment))
+
+    def _stored(self, experiment: str, volume: str) -> dict[str, Stored]:
+        found = {member: self.store.read(experiment, member, key) for member, key in self._keys(volume).items()}
         return {member: stored for member, stored in found.items() if stored is not None}
 
-    def _kept(self, experiment: str, volume: str, plan: Plan) -> dict[str, Stored]:
-        """Return what was predicted before with as many views as planned, or more, by member."""
-        keys = self._keys(volume)
-        found = {member: self.store.read(experiment, member, keys[member]) for member in plan.members}
-        return {
-            m: stored for m, stored in found.items() if stored is not None and stored.views >= plan.views(stored.full)
-        }
-
     def _see(self, experiment: str, plan: Plan) -> Seen:
-        """Read a tomogram unless all that is planned was predicted before."""
+        """Read what was predicted before, and the tomogram unless that is all that is planned."""
         volume = self.dataset.volume_hash(experiment)
-        if len(self._kept(experiment, volume, plan)) == len(plan.members):
-            return Seen(volume)
+        stored = self._stored(experiment, volume)
+        if len(_enough(stored, plan)) == len(plan.members):
+            return Seen(volume, stored)
         tomogram = self.dataset.tomogram(experiment)
-        return Seen(volume, tomogram, unlike(appearance(tomogram), list(self.run.record.appearances.values())))
+        return Seen(volume, stored, tomogram, unlike(appearance(tomogram), list(self.run.record.appearances.values())))
 
     def _keys(self, volume: str) -> dict[str, dict[str, Any]]:
         """Return what each member's prediction of a tomogram with this hash depends on."""
@@ -212,7 +207,7 @@ class Inference:
         spent = 0.0
         try:
             seen = self._ahead.take(experiment, lambda: self._see(experiment, plan))
-            kept = self._kept(experiment, seen.volume, plan)
+            kept = _enough(seen.stored, plan)  # by the plan of now: it may have changed since the tomogram was seen
             missing = [member for member in plan.members if member not in kept]
             tomogram = seen.tomogram or (self.dataset.tomogram(experiment) if missing else None)
         except Exception as error:  # whatever is wrong with this tomogram, the others may be right
@@ -257,6 +252,15 @@ class Inference:
             )
 
         return within_memory(attempt, plan.views(self._full[member]), lambda views: views // 2 or None)
+
+
+def _enough(stored: Mapping[str, Stored], plan: Plan) -> dict[str, Stored]:
+    """Return what has as many views as planned, or more, of the members that are planned."""
+    return {
+        member: stored[member]
+        for member in plan.members
+        if member in stored and stored[member].views >= plan.views(stored[member].full)
+    }
 
 
 def in_a_line(error: BaseException) -> str:
