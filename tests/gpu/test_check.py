@@ -1,6 +1,7 @@
 """The check of a GPU, driven with made-up stages; what it measures is rehearsed by hand (see docs/gpu.md)."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -31,6 +32,15 @@ def test_a_stage_that_ends_well(tmp_path, capfd):
     facts = stage(tmp_path, "told('sum', 8, True); told('speed', 1.23456)")
     assert [(fact.what, fact.holds) for fact in facts] == [("sum", True), ("speed", None), ("seconds", None)]
     assert capfd.readouterr().out.splitlines() == ["PASS made-up: sum: 8", "INFO made-up: speed: 1.235"]
+
+
+def test_stages_keep_compiled_modules_where_this_process_keeps_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    code = "import sys; told('kept', [sys.dont_write_bytecode, sys.pycache_prefix], True)"
+    assert stage(tmp_path, code)[0].value == [False, str(tmp_path / "compiled")]
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert check.environment(tmp_path) == dict(os.environ)
 
 
 @pytest.mark.parametrize(
