@@ -37,8 +37,8 @@ MODELS = 7
 MOST = 0.4
 """Of the other way's CPU time."""
 NEAR = 2.5
-"""Å between candidates that are the same, a quarter of a voxel. Models one by one round their logits to fp16, which moves
-the top of a broad peak by up to 1.2 Å where networks compute in fp32; in bf16 nothing moves."""
+"""Å between candidates that are the same, a quarter of a voxel. Models one by one round their logits to fp16, which
+moves the top of a broad peak by up to 1.2 Å where networks compute in fp32; in bf16 nothing moves."""
 
 
 class Tape(torch.nn.Module):

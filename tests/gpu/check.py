@@ -23,8 +23,8 @@ from pathlib import Path
 from tests.gpu.facts import Bench, Fact, offline, read_facts
 
 STAGES: Mapping[str, tuple[str, int]] = {
-    "machine": ("prediction_stages", 30),
-    "data": ("prediction_stages", 15),
+    "machine": ("machine_stage", 20),
+    "data": ("prediction_stages", 25),
     "same": ("prediction_stages", 25),
     "gradients": ("training_stages", 12),
     "unet": ("training_stages", 28),

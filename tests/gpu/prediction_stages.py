@@ -1,12 +1,9 @@
-"""Stages that predict: the machine, equality with the CPU, and a full-size tomogram."""
+"""Stages that predict: a small data set, equality with the CPU, and a full-size tomogram."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from dataclasses import replace
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -31,23 +28,6 @@ SHAPE = (32, 128, 128)
 NEAR = 5.0
 """Å within which two candidates are the same."""
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-PACKAGES = ("torch", "torchvision", "monai", "ultralytics", "numpy", "scipy", "pandas", "zarr")
-
-
-def machine(bench: Bench) -> None:
-    """Say what the figures were measured with."""
-    bench.tell("Python", sys.version.split()[0])
-    for name in PACKAGES:
-        bench.tell(name, metadata.version(name))
-    bench.tell("CPU cores", os.cpu_count())
-    room = os.statvfs("/dev/shm")
-    bench.tell("/dev/shm, GiB", room.f_bavail * room.f_frsize / 2**30)
-    if bench.gpu:
-        properties = torch.cuda.get_device_properties(bench.device)
-        bench.tell("GPU", f"{properties.name}, {properties.total_memory / 2**30:.1f} GiB")
-        bench.tell("CUDA, cuDNN", f"{torch.version.cuda}, {torch.backends.cudnn.version()}")
-        total = float(torch.ones(8, device=bench.device).sum())
-        bench.tell("sum of eight ones", total, total == 8)
 
 
 def data(bench: Bench) -> None:
