@@ -24,7 +24,7 @@ GONE = "gone"
 """What a worker says at last, with the reason and whether the device is to blame, whatever the task was."""
 
 LONGEST_END = 10.0
-"""Seconds that are waited for a killed process: one that hangs in a driver ends when that lets it."""
+"""Seconds that are waited for a process to end: one that hangs in a driver ends when that lets it."""
 
 
 @dataclass(eq=False)
@@ -84,9 +84,14 @@ class Worker(Generic[Task]):
         return kind, content
 
     def stop(self) -> None:
-        """End the process, whatever it does: a training that was cut off goes on from its checkpoint."""
+        """End the process, whatever it does: a training that was cut off goes on from its checkpoint.
+
+        One that has nothing to do may tidy up before: what it leaves (locks of tqdm's) Python complains of at the end.
+        """
         if self._process is not None:
             self.connection.close()
+            if self.task is None:
+                self._process.join(LONGEST_END)
             self._process.kill()
             self._process.join(LONGEST_END)
         self._process = self._connection = None

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from compute.pool import Care, Lost, work_on
-from tests.compute.faulty import STICKY, Fails, FailsForGood, double
+from tests.compute.faulty import STICKY, Fails, FailsForGood, TidiesUp, double
 
 CARE = Care()
 TWO = ("cuda:0", "cuda:1")
@@ -39,6 +39,12 @@ def test_a_gpu_has_a_process_of_its_own_and_the_cpu_works_here():
     assert len({result[2] for result in gpu.values()}) == 1
     cpu, _ = run(double, 3, devices=["cpu"])
     assert cpu == {task: (2 * task, "cpu", os.getpid()) for task in range(3)}
+
+
+def test_processes_tidy_up_when_nothing_is_left_to_do(tmp_path):
+    """Killed ones leave locks behind, of which Python complains when the command ends."""
+    run(TidiesUp(tmp_path), 6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cuda-0", "cuda-1"]
 
 
 @pytest.mark.parametrize(("devices", "ahead"), [(["cuda:0"], 1), (["cpu"], 0)])
