@@ -111,6 +111,8 @@ def work_on(
         try:
             yield from pool.results()
         finally:
+            for worker in pool.workers:  # all at once
+                worker.release()
             for worker in pool.workers:
                 worker.stop()
 

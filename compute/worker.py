@@ -83,6 +83,11 @@ class Worker(Generic[Task]):
             self.stop()
         return kind, content
 
+    def release(self) -> None:
+        """Let a process that has nothing to do end by itself; `stop` waits for it."""
+        if self._connection is not None and self.task is None:
+            self._connection.close()
+
     def stop(self) -> None:
         """End the process, whatever it does: a training that was cut off goes on from its checkpoint.
 

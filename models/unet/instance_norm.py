@@ -20,8 +20,12 @@ class ChannelsLastInstanceNorm3d(nn.InstanceNorm3d):
         """Return each sample's channels with mean 0 and variance 1, then scaled and shifted where affine."""
         if volume.device.type != "cpu":
             return super().forward(volume)
+        return self.by_sample(volume)
+
+    def by_sample(self, volume: torch.Tensor) -> torch.Tensor:
+        """Return the same by batch normalisation of each sample."""
         samples = [
-            torch.batch_norm(sample, self.weight, self.bias, None, None, True, 0.0, self.eps, False)
+            torch.batch_norm(sample, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
             for sample in volume.split(1)
         ]
         return samples[0] if len(samples) == 1 else torch.cat(samples)

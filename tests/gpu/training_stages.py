@@ -89,10 +89,10 @@ def layouts(bench: Bench) -> None:
     cases: dict[str, dict[str, Any]] = {
         "as it is": {},
         "all crops at once": {"at_once": True},
-        "norm by sample": {"norm": _by_sample},
+        "norm by sample": {"norm": ChannelsLastInstanceNorm3d.by_sample},
         "cuDNN's benchmark": {"benchmark": True},
         "channels first": {"layout": first},
-        "channels first, norm by sample": {"layout": first, "norm": _by_sample},
+        "channels first, norm by sample": {"layout": first, "norm": ChannelsLastInstanceNorm3d.by_sample},
     }
     size = bench.size((8, 1, 96, 128, 128), (1, 1, 24, 32, 32))
     own = ChannelsLastInstanceNorm3d.forward
@@ -103,14 +103,6 @@ def layouts(bench: Bench) -> None:
         learner.at_once = size[0] if "at_once" in case else learner.at_once
         spent, slowest = _milliseconds(bench, learner, size, case.get("layout", last))
         bench.tell(f"{name}, ms", spent, remark=slowest)
-
-
-def _by_sample(self: Any, volume: torch.Tensor) -> torch.Tensor:
-    parts = [
-        torch.batch_norm(sample, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
-        for sample in volume.split(1)
-    ]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _milliseconds(

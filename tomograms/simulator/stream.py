@@ -18,6 +18,7 @@ from tomograms.simulator.settings import Settings
 from tomograms.simulator.simulate import simulate
 from tomograms.tomogram import Tomogram, normalise
 
+Example = tuple[Tomogram, pd.DataFrame]
 Drawn = Callable[[np.random.Generator], Sequence[Species]]
 
 
@@ -30,8 +31,8 @@ def stream_tomograms(
     start: int = 0,
     device: str = "cpu",
     processes: int = 0,
-) -> Iterator[tuple[Tomogram, pd.DataFrame]]:
-    """Yield normalised tomograms named ``{seed}-{index}`` and their truth, each under conditions of its own.
+) -> Iterator[Example]:
+    """Return normalised tomograms named ``{seed}-{index}`` and their truth, each under conditions of its own.
 
     Parameters
     ----------
@@ -52,8 +53,11 @@ def stream_tomograms(
         If a process is killed.
     """
     simulated = partial(_simulated, settings, seed, shape, species, device)
-    if not processes:
-        yield from map(simulated, count(start))
+    return _ahead(simulated, start, processes) if processes else map(simulated, count(start))
+
+
+def _ahead(simulated: Callable[[int], Example], start: int, processes: int) -> Iterator[Example]:
+    """Yield what ``simulated`` gives for each index, from processes that have begun with the next ones."""
     pool = ProcessPoolExecutor(processes, get_context("spawn"), torch.set_num_threads, (1,))
     try:
         waiting = deque(pool.submit(simulated, start + ahead) for ahead in range(2 * processes))
@@ -71,7 +75,7 @@ def stream_tomograms(
 
 def _simulated(
     settings: Settings, seed: int, shape: tuple[int, int, int], species: Drawn, device: str, index: int
-) -> tuple[Tomogram, pd.DataFrame]:
+) -> Example:
     name = f"{seed}-{index}"
     drawn = species(np.random.default_rng((seed, index, 1)))
     tomogram, picks = simulate(settings, (seed, index), shape, species=drawn, name=name, device=device)
