@@ -38,7 +38,7 @@ VALIDATION_SEED = 77
 VALIDATION_RUNS = 2
 STEPS = 20_000
 MANY_CORES = 8
-"""Beside a GPU, from which on they simulate. Six cores made 0.7 tomograms a second next to another pre-training: as many
+"""Beside a GPU, from which on they simulate. Six cores made 0.7 tomograms a second beside another pre-training: as many
 as an H200 that had to learn as well."""
 
 
