@@ -3,7 +3,7 @@
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from tomograms.console import Progress, Task, console
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
+from tomograms.options import chosen
 from tomograms.picks import NEAR, join_truth
 from tomograms.versions import commit, versions
 
@@ -217,17 +218,14 @@ def _open(arguments: argparse.Namespace, old: RunRecord | None) -> Dataset:
     root, choice = arguments.data, {}
     if old is not None:
         root = root or (None if old.data.root is None else Path(old.data.root))
-        choice = {"user": old.data.user, "session": old.data.session, "voxel_spacing": old.data.voxel_spacing}
-        choice |= {"working_voxel_size": old.data.working_voxel_size, "mask": old.data.mask}
-    given = {name: getattr(arguments, name) for name in ("user", "session", "voxel_spacing")}
-    given |= {"working_voxel_size": arguments.voxel_size, "mask": arguments.mask}
+        choice = {name: value for name, value in asdict(old.data).items() if name != "root"}
+    given = {"working_voxel_size": arguments.voxel_size, "mask": arguments.mask}
     if arguments.voxel_size is not None and not 0 < arguments.voxel_size < math.inf:
         raise InputError(f"--voxel-size: expected a positive number of Å, but got {arguments.voxel_size:g}")
-    options = {**choice, **{name: value for name, value in given.items() if value}}
+    options = {**choice, **chosen(arguments), **{name: value for name, value in given.items() if value}}
     if options.get("mask") == NONE:
         del options["mask"]
-    tomogram_type = arguments.tomo_type or (old.data.tomogram_type if old else "denoised")
-    return open_dataset(root, tomogram_type=tomogram_type, **options)
+    return open_dataset(root, **options)
 
 
 def _absolute(init: str) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compute.cluster_options import add_cluster
-from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_choice, add_mask, add_run
+from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_mask, add_run
 from models.settings import PRESETS
 from tomograms.errors import run_command
+from tomograms.options import add_choice
 from tomograms.program import program
 
 

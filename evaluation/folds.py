@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from evaluation.options import CHOICES, add_choice
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError, run_command
 from tomograms.files import write_text
+from tomograms.options import CHOICES, add_choice, chosen
 from tomograms.program import program
 
 LONGEST_NAME = 100
@@ -192,13 +192,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     if arguments.out.exists() and not arguments.overwrite:
         raise InputError(f"{arguments.out}: expected no such file yet; name another with --out, or give --overwrite")
-    dataset = open_dataset(
-        arguments.data,
-        tomogram_type=arguments.tomo_type or "denoised",
-        user=arguments.user,
-        session=arguments.session,
-        voxel_spacing=arguments.voxel_spacing,
-    )
+    dataset = open_dataset(arguments.data, **chosen(arguments))
     runs = find_annotated(dataset)
     if len(runs) < 2:
         found = ", ".join(runs) or "none"

@@ -11,8 +11,6 @@ LARGEST_SEED = 2**32 - 1
 
 RUNS = Path("runs")
 """The folder of all runs, unless another is named."""
-CHOICES = ("tomo_type", "user", "session", "voxel_spacing")
-"""What `add_choice` adds."""
 
 
 def add_run(options: argparse.ArgumentParser, default: str) -> None:
@@ -24,21 +22,6 @@ def add_run(options: argparse.ArgumentParser, default: str) -> None:
 def add_runs(options: argparse.ArgumentParser) -> None:
     """Add ``--runs``."""
     options.add_argument("--runs", type=Path, default=RUNS, help="folder of all runs (default: runs)")
-
-
-def add_choice(options: argparse.ArgumentParser) -> None:
-    """Add what chooses among several tomograms and pick sets of a run; nothing is given by default."""
-    options.add_argument("--tomo-type", help="tomogram type (default: denoised)")
-    options.add_argument("--user", help="whose picks are the truth, where several have picked (copick)")
-    options.add_argument("--session", help="which of their sessions (copick)")
-    add_voxel_spacing(options)
-
-
-def add_voxel_spacing(options: argparse.ArgumentParser) -> None:
-    """Add ``--voxel-spacing``."""
-    options.add_argument(
-        "--voxel-spacing", type=float, help="Å, where there are several (copick), or where MRC headers have none"
-    )
 
 
 def add_mask(options: argparse.ArgumentParser, default: str) -> None:

@@ -122,10 +122,12 @@ def refuse_change(old: RunRecord, new: RunRecord, source: Path) -> None:
 
 
 def _differences(old: RunRecord, new: RunRecord) -> Iterator[tuple[str, Any, Any]]:
-    """Yield name, old and new value of all that makes two runs different ones; where data and masks lie is no part."""
+    """Yield name, old and new value of all that makes two runs different ones; where their files lie is no part."""
     if old.mask_hash != new.mask_hash:
         yield "mask", _mask(old), _mask(new)
-    was, now = (asdict(replace(record, data=replace(record.data, root=None, mask=None))) for record in (old, new))
+    was, now = (
+        asdict(replace(record, data=replace(record.data, root=None, picks=None, mask=None))) for record in (old, new)
+    )
     for name in ("data", "extra_tomogram_types", "data_hash", "particles", "folds", "seeds"):
         if was[name] != now[name]:
             yield name, was[name], now[name]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compute.cluster_options import add_cluster
-from evaluation.options import add_mask, add_run, add_voxel_spacing
+from evaluation.options import add_mask, add_run
 from tomograms.errors import run_command
+from tomograms.options import add_voxel_spacing
 from tomograms.program import program
 
 FORMATS = ("copick", "csv", "relion5", "star", "warp")

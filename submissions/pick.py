@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compute.cluster_options import add_cluster
-from evaluation.options import add_mask, add_voxel_spacing
+from evaluation.options import add_mask
 from models.initial import SHIPPED
 from submissions.make import FORMATS
 from tomograms.errors import InputError, run_command
+from tomograms.options import add_voxel_spacing
 from tomograms.program import program
 
 PICTURES = 16

@@ -31,6 +31,8 @@ class DataRecord:
         See `tomograms.picks.Choice`.
     working_voxel_size, mask
         See `Dataset`, and the name of its `tomograms.masks.Masks`.
+    picks
+        Where they lie, an absolute path, if that is not in the folder of MRC files.
     """
 
     root: str | None
@@ -40,6 +42,7 @@ class DataRecord:
     voxel_spacing: float | None
     working_voxel_size: float | None = None
     mask: str | None = None
+    picks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Dataset:
         Å that tomograms are brought to when they are read; ``None`` leaves each as it is. Positions in Å stay the same.
     masks
         Where particles are looked for; ``None``: everywhere. Picks outside are no truth.
+    picks_path
+        Where the picks of MRC files lie, if that is not beside them.
     """
 
     source: Source
@@ -65,6 +70,7 @@ class Dataset:
     builtin: bool
     working_voxel_size: float | None = None
     masks: Masks | None = None
+    picks_path: Path | None = None
 
     @property
     def root(self) -> Path:
@@ -88,6 +94,7 @@ class Dataset:
             **asdict(self.choice),
             working_voxel_size=self.working_voxel_size,
             mask=None if self.masks is None else self.masks.name,
+            picks=None if self.picks_path is None else str(self.picks_path.resolve()),
         )
 
     def runs(self, split: str) -> tuple[str, ...]:
@@ -213,6 +220,7 @@ def open_dataset(
     voxel_spacing: float | None = None,
     working_voxel_size: float | None = None,
     mask: str | None = None,
+    picks: str | Path | None = None,
 ) -> Dataset:
     """Open a data set.
 
@@ -231,6 +239,8 @@ def open_dataset(
         See `Dataset`.
     mask
         Where masks lie; see `tomograms.masks.open_masks`.
+    picks
+        Where the picks of a folder of MRC files lie, if that is not in it: a file, or a folder of them.
 
     Raises
     ------
@@ -243,9 +253,10 @@ def open_dataset(
         path = phantom.phantom_root()
     if not path.exists():
         raise InputError(f"{path}: no such data; expected a Kaggle tree, a copick config or a folder of MRC files")
-    source = open_source(path, choice)
+    picks_path = None if picks is None else Path(picks)
+    source = open_source(path, choice, picks_path)
     masks = None if mask is None else open_masks(mask, source)
-    dataset = Dataset(source, choice, builtin, working_voxel_size, masks)
+    dataset = Dataset(source, choice, builtin, working_voxel_size, masks, picks_path)
     if (user or session) and not any(dataset.has_picks(run) for run in source.names()):
         raise InputError(f"{path}: expected picks of user {user or 'any'}, session {session or 'any'}, but found none")
     return dataset

@@ -1,4 +1,4 @@
-"""A folder of MRC files: ``{run}.mrc``, and beside them ``picks.csv``, ``{species}.star`` or copick's JSON files."""
+"""A folder of MRC files: ``{run}.mrc``, and ``picks.csv``, ``{species}.star`` or copick's JSON files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +37,8 @@ class MrcFolder:
     choice
         Whose picks; its voxel spacing is the voxel size of files whose headers have none, Å. It has no types of
         tomograms.
+    picks
+        The folder with files of picks, or the only such file.
     """
 
     root: Path
@@ -44,6 +46,7 @@ class MrcFolder:
     particles: tuple[Particle, ...]
     ignored: frozenset[str]
     choice: Choice
+    picks: Path
     simulated = False
     """Nobody's simulation, as far as the files say."""
     has_test_folder = False
@@ -53,16 +56,17 @@ class MrcFolder:
     def _picked(self) -> dict[str, list[PickSet]]:
         """Everybody's picks by run; those of tables are a person's, since none tells who made it."""
         known = [*(particle.name for particle in self.particles), *sorted(self.ignored)]
-        stars = sorted(path for path in self.root.glob("*.star") if not path.name.startswith("."))
+        files = _find_picks(self.picks)
+        stars = [path for path in files if path.suffix == ".star"]
         for path in stars:
             if path.stem not in known:
                 raise InputError(f"{path}: expected a file called after a species, {', '.join(known)}")
         found: dict[tuple[str, str], PickSet] = {}
-        for path in [*stars, *self.root.glob(PICKS)]:
+        for path in [*stars, *(path for path in files if path.suffix == ".csv")]:
             table = (
-                read_csv(path, runs=self.files, species=known, volume=self.volume)
-                if path.name == PICKS
-                else read_star(path, runs=self.files, volume=self.volume)
+                read_star(path, runs=self.files, volume=self.volume)
+                if path in stars
+                else read_csv(path, runs=self.files, species=known, volume=self.volume)
             )
             for key, rows in table.groupby(["experiment", "particle_type"]):
                 run, name = map(str, key)
@@ -76,9 +80,9 @@ class MrcFolder:
         sets: dict[str, list[PickSet]] = {run: [] for run in self.files}
         for (run, _), pick_set in found.items():
             sets[run].append(pick_set)
-        for path in sorted(self.root.glob("[!.]*.json")):
+        for path in (path for path in files if path.suffix == ".json"):
             content = read_json(path) if path.name != SPECIES else None
-            if isinstance(content, dict) and "points" in content:  # others are no picks
+            if isinstance(content, dict) and ("points" in content or path == self.picks):  # others are no picks
                 run = run_name(str(content.get("run_name")), self.files)
                 name = str(content.get("pickable_object_name"))
                 for value, names, what in ((run, self.files, "run_name"), (name, known, "pickable_object_name")):
@@ -129,24 +133,46 @@ class MrcFolder:
         return self.files[run]
 
 
-def open_mrc_folder(root: Path, choice: Choice) -> MrcFolder:
+def open_mrc_folder(root: Path, choice: Choice, picks: Path | None = None) -> MrcFolder:
     """Open a folder of MRC files.
+
+    Parameters
+    ----------
+    root, choice
+        See `MrcFolder`.
+    picks
+        Where picks lie, if that is not beside the tomograms.
 
     Raises
     ------
     InputError
-        If two files are of one run, or the species' file is damaged.
+        If two files are of one run, the species' file is damaged, or there are no picks where they are said to lie.
     """
+    if picks is not None and not _find_picks(picks):
+        found = "a folder without any" if picks.is_dir() else "another file" if picks.exists() else "nothing"
+        raise InputError(
+            f"--picks: expected a file .csv, SPECIES.star or .json, or a folder with {PICKS}, SPECIES.star or .json, "
+            f"but {picks} is {found}"
+        )
+    beside = picks or root
     files: dict[str, Path] = {}
     for path in find_files(root):
         other = files.setdefault(run_name(path.name), path)
         if other != path:
             raise InputError(f"{root}: expected one file a run, but got {other.name} and {path.name}")
     if not (root / SPECIES).exists():
-        return MrcFolder(root, files, CZII, frozenset(), choice)
+        return MrcFolder(root, files, CZII, frozenset(), choice, beside)
     objects = read_json(root / SPECIES)
     if not isinstance(objects, list):
         raise InputError(f"{root / SPECIES}: expected a list of objects as a copick config's, but got something else")
     particles = from_copick(objects, root / SPECIES)
     ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
-    return MrcFolder(root, files, particles, ignored, choice)
+    return MrcFolder(root, files, particles, ignored, choice, beside)
+
+
+def _find_picks(path: Path) -> list[Path]:
+    """Return the sorted files of picks in a folder, without hidden ones, or the file itself if it may be one."""
+    kinds = (PICKS, "*.star", "*.json")
+    if path.is_dir():
+        return sorted(f for kind in kinds for f in path.glob(kind) if not f.name.startswith("."))
+    return [path] if path.is_file() and path.suffix in (".csv", ".star", ".json") else []

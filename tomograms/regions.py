@@ -19,6 +19,7 @@ from tomograms.disk import require_space
 from tomograms.errors import InputError
 from tomograms.files import replacing, write_json
 from tomograms.mrc_folder import PICKS, SPECIES
+from tomograms.options import chosen
 from tomograms.particles import Particle
 
 LEAST = 4
@@ -82,13 +83,7 @@ def split(arguments: argparse.Namespace) -> None:
         If there is no tomogram with picks, or several and none is named; or it is too small; or the folder is not
         empty.
     """
-    dataset = open_dataset(
-        arguments.data,
-        tomogram_type=arguments.tomo_type or "denoised",
-        user=arguments.user,
-        session=arguments.session,
-        voxel_spacing=arguments.voxel_spacing,
-    )
+    dataset = open_dataset(arguments.data, **chosen(arguments))
     run = _chosen(dataset, arguments.tomogram)
     stored, picks = dataset.source.volume(run), dataset.picks(run)
     largest = max(particle.radius for particle in dataset.particles) / stored.voxel_size

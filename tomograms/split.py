@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tomograms.errors import InputError, run_command
+from tomograms.options import add_choice
 from tomograms.program import program
 
 
@@ -19,10 +20,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("data", type=Path, help="Kaggle tree, copick config or folder of MRC files")
     options.add_argument("--parts", type=int, default=3, metavar="N", help="regions (default: 3)")
     options.add_argument("--tomogram", metavar="NAME", help="the tomogram, where several have picks")
-    options.add_argument("--tomo-type", help="tomogram type (default: denoised)")
-    options.add_argument("--user", help="whose picks are the truth, where several have picked (copick)")
-    options.add_argument("--session", help="which of their sessions (copick)")
-    options.add_argument("--voxel-spacing", type=float, help="Å, where there are several, or MRC headers have none")
+    add_choice(options)
     options.add_argument("--out", type=Path, required=True, help="folder to write")
     return options
 

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from evaluation.options import add_mask, add_run, add_voxel_spacing
+from evaluation.options import add_mask, add_run
 from tomograms.errors import run_command
+from tomograms.options import add_voxel_spacing
 from tomograms.program import program
 
 

@@ -49,6 +49,7 @@ def commands(run: RunDirectory, ensemble: Mapping[str, Any]) -> list[str]:
         "--user": data.user,
         "--session": data.session,
         "--voxel-spacing": data.voxel_spacing,
+        "--picks": data.picks,
         "--voxel-size": data.working_voxel_size,
         "--mask": data.mask,
         "--preset": record.preset if record.preset != PRESETS[0] else None,

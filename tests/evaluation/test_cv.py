@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 
+import mrcfile
 import numpy as np
+import pandas as pd
 import pytest
 
 from evaluation.cv import main
@@ -12,6 +14,7 @@ from evaluation.run_directory import open_run
 from models import registry
 from tests.evaluation.toy_member import TOY, ToyMember
 from tests.tomograms.trees import set_voxel_size
+from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
 from tomograms.kaggle_tree import write_run
 from tomograms.particles import CZII
@@ -287,3 +290,26 @@ def test_a_fold_whose_training_runs_have_no_picks_is_refused(data):
     with pytest.raises(InputError, match="expected picks in a run that trains while TS_3 is held out, but TS_1, TS_2"):
         cv()
     assert not ToyMember.fits
+
+
+def test_picks_that_lie_elsewhere_are_found_again_and_may_move(data, capsys):
+    tree = open_dataset(data)
+    folder = data.parent / "volumes"
+    folder.mkdir()
+    for name in NAMES:
+        with mrcfile.new(folder / f"{name}.mrc") as file:
+            file.set_data(tree.source.volume(name).read())
+            file.voxel_size = VOXEL_SIZE
+    table = pd.concat([tree.picks(name) for name in NAMES])
+    table.to_csv(data.parent / "mine.csv", index=False)
+    assert cv() == 0 and cv("--data", "volumes", "--picks", "mine.csv", "--run", "b") == 0
+    runs = [open_run(data.parent / "runs" / name) for name in "ab"]
+    assert runs[0].candidates().equals(runs[1].candidates())
+    assert main(["--run", "b", "--device", "cpu"]) == 0
+    (data.parent / "mine.csv").rename(data.parent / "moved.csv")
+    with pytest.raises(InputError, match=r"--picks: expected .* but .*mine.csv is nothing"):
+        main(["--run", "b", "--device", "cpu"])
+    assert main(["--run", "b", "--device", "cpu", "--picks", "moved.csv"]) == 0
+    table.iloc[1:].to_csv(data.parent / "moved.csv", index=False)
+    with pytest.raises(InputError, match="begun with data_hash"):
+        main(["--run", "b", "--device", "cpu", "--picks", "moved.csv"])

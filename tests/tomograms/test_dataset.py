@@ -26,6 +26,7 @@ def test_a_record_opens_the_same_data_again(tmp_path):
         "voxel_spacing": 10.0,
         "working_voxel_size": None,
         "mask": None,
+        "picks": None,
     }
     again = open_recorded(DataRecord(**record))
     assert again.record() == data.record()

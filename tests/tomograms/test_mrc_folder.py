@@ -14,7 +14,7 @@ from submissions.export.provenance import Provenance
 from submissions.export.star import write_star
 from submissions.export.submission import Extent
 from submissions.inputs import names_to_predict
-from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, write_tree
+from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, write_config, write_tree
 from tomograms.dataset import open_dataset, open_recorded
 from tomograms.errors import InputError
 from tomograms.mrc import IMOD, find_volume
@@ -338,6 +338,59 @@ def test_tables_that_are_refused(root, columns, row, message):
 
 def test_picks_of_a_folder_are_nobodys_in_particular(root):
     assert "expected picks of user bob, session any" in error(open_dataset, root, user="bob")
+
+
+def copick_json(path, **fields):
+    points = [{"location": {"x": 50, "y": 40, "z": 30}}]
+    content = {"run_name": "a", "pickable_object_name": "ribosome", "points": points, **fields}
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def elsewhere(tmp_path_factory):
+    """Every kind of picks, none of them beside tomograms."""
+    folder = tmp_path_factory.mktemp("picks of mine")
+    write_picks(folder, ["b,ribosome,50,40,30"])
+    (folder / "picks.csv").rename(folder / "table.csv")
+    copick_json(folder / "session.json")
+    table = pd.DataFrame({"rlnTomoName": ["c.1"], **dict.fromkeys([f"rlnCoordinate{axis}" for axis in "XYZ"], 1)})
+    starfile.write({"particles": table}, folder / "ribosome.star")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [("table.csv", ("b",)), ("session.json", ("a",)), ("ribosome.star", ("c.1",)), ("", ("a", "c.1"))],
+)
+def test_picks_may_lie_elsewhere(root, elsewhere, monkeypatch, name, runs):
+    monkeypatch.chdir(elsewhere.parent)
+    data = open_dataset(root, picks=(elsewhere / name).relative_to(elsewhere.parent))
+    assert data.runs("train") == runs
+    assert all(len(data.picks(run)) == 1 for run in runs) and not data.has_picks("d")
+    record = data.record()
+    assert record.picks == str(elsewhere / name)
+    monkeypatch.chdir("/")
+    assert open_recorded(record).fingerprint(runs) == data.fingerprint(runs)
+
+
+def test_picks_elsewhere_that_are_none(tmp_path, root, elsewhere):
+    (elsewhere / "empty").mkdir()
+    (elsewhere / "picks.txt").write_text("")
+    rule = (
+        "--picks: expected a file .csv, SPECIES.star or .json, or a folder with picks.csv, SPECIES.star or .json, but"
+    )
+    for name, found in (("nowhere", "nothing"), ("empty", "a folder without any"), ("picks.txt", "another file")):
+        assert error(open_dataset, root, picks=elsewhere / name) == f"{rule} {elsewhere / name} is {found}"
+    other = copick_json(elsewhere / "other.json", run_name=None)
+    assert "expected the run_name a, b, c.1, d, but got 'None'" in error(open_dataset(root, picks=other).runs, "train")
+    other.write_text("{}")
+    assert "expected the run_name" in error(open_dataset(root, picks=other).runs, "train")
+    for path in (write_tree(tmp_path / "tree", {"a": {}}), write_config(tmp_path / "tree/project.json")):
+        assert error(open_dataset, path, picks=elsewhere) == (
+            f"--picks: expected a folder of MRC files as data, but {path} is a Kaggle tree or a copick config, which "
+            "hold their own"
+        )
 
 
 @pytest.fixture
