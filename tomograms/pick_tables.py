@@ -68,7 +68,8 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     Block ``particles``, or the only one. ``rlnTomoName`` or ``rlnMicrographName`` names the run, with or without
     folder and suffix. ``rlnCenteredCoordinateX/Y/ZAngst`` is in Å from the voxel with the index n / 2. Without it
     ``rlnCoordinateX/Y/Z`` is in pixels of the tilt series where the block ``optics`` tells their size (`SERIES`) and
-    the particles have no ``rlnPixelSize``, else in voxels, 0 at the centre of the first. Origins of a refinement
+    the particles have no ``rlnPixelSize``, else in voxels, 0 at the centre of the first. Where all of them lie between
+    0 and 1, they are in parts of the volume's voxels, as Warp's template matching writes them. Origins of a refinement
     (`ORIGIN`) are taken off.
 
     Parameters
@@ -104,9 +105,11 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     position = _numbers(path, table, columns)
     volumes = {run: volume(run) for run in set(names)}
     size = np.array([volumes[run].voxel_size for run in names])
+    shape = np.array([volumes[run].shape for run in names]).reshape(-1, 3)
     if columns == CENTRED:
-        middle = np.array([volumes[run].shape for run in names]).reshape(-1, 3) / 2
-        position += np.concatenate([to_angstrom(m, s) for m, s in zip(middle, size, strict=True)] or [position])
+        position += np.concatenate([to_angstrom(n / 2, s) for n, s in zip(shape, size, strict=True)] or [position])
+    elif "rlnPixelSize" not in table and _are_parts(position):
+        position *= shape[:, ::-1] * size[:, None]
     elif "rlnPixelSize" in table:
         told = np.asarray(pd.to_numeric(table["rlnPixelSize"], errors="coerce"), np.float64)
         rule = "coordinates in voxels of the tomogram and their size within 1 % for rlnPixelSize"
@@ -125,6 +128,11 @@ def _numbers(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> np.ndar
         values[:, place] = pd.to_numeric(table[column], errors="coerce")
         _refuse_rows(path, table[column], ~np.isfinite(values[:, place]), f"a finite number for {column}")
     return values
+
+
+def _are_parts(position: np.ndarray) -> bool:
+    """Return whether positions, ``(n, 3)``, are parts of a volume's edges: as voxels, all would lie in the first."""
+    return bool(np.all((position >= 0) & (position <= 1)) and np.any(position % 1))
 
 
 def _origins(path: Path, table: pd.DataFrame) -> np.ndarray:

@@ -459,6 +459,17 @@ def test_star_files_that_are_refused(exported, change, message):
         open_dataset(exported).runs("train")
 
 
+def test_parts_of_the_volume_as_warps_template_matching_writes_them(root):
+    voxels = np.array([[3, 4, 5], [14, 1, 0], [7, 6, 8]])
+    parts = pd.DataFrame(voxels / SHAPE[::-1], columns=[f"rlnCoordinate{axis}" for axis in "XYZ"])
+    parts[["rlnMicrographName", "rlnAutopickFigureOfMerit"]] = ["b.tomostar", 5.0]
+    starfile.write(parts, root / "ribosome.star")
+    found = open_dataset(root).picks("b")[["x", "y", "z"]].to_numpy()
+    assert np.allclose(found, voxels[np.lexsort(voxels.T)] * VOXEL_SIZE, atol=1e-3)
+    starfile.write(parts.assign(rlnPixelSize=VOXEL_SIZE), root / "ribosome.star", overwrite=True)
+    assert (open_dataset(root).picks("b")[["x", "y", "z"]] < VOXEL_SIZE).all(axis=None)
+
+
 @pytest.mark.parametrize(
     "text", ["", "<html>\n", "data_\n\n_rlnTomoName a\n", "data_a\n\nloop_\n_x #1\n1\n\ndata_b\n\nloop_\n_x #1\n1\n"]
 )
