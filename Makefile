@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Processes that share the tests, and with them the cores.
+WORKERS ?= 2
+PYTEST := python -m pytest --numprocesses $(WORKERS) --dist worksteal
 # A second environment with zarr 3 and copick 2. What it does not hold itself, it takes from the first: torch is not
 # installed twice.
 NEXT ?= .venv-next
@@ -35,10 +38,10 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/$(PYTEST)
 
 test-next: $(NEXT)/installed
-	$(NEXT)/bin/python -m pytest $(NEXT_TESTS)
+	$(NEXT)/bin/$(PYTEST) $(NEXT_TESTS)
 
 $(NEXT)/installed: $(VENV)/installed-dev constraints-next.txt
 	$(BIN)/python -m venv $(NEXT)

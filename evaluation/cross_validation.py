@@ -12,7 +12,7 @@ from compute.cores import usable_cores
 from compute.devices import find_devices
 from compute.lock import held
 from evaluation.cluster_trainings import train_on_cluster
-from evaluation.folds import Fold, load_folds
+from evaluation.folds import WHOSE, Fold, load_folds
 from evaluation.forecast import Forecast
 from evaluation.inspection import brought, look_at, say_doubts, say_masks, whose_picks
 from evaluation.jobs import Job, jobs_of
@@ -101,7 +101,10 @@ def describe(arguments: argparse.Namespace, dataset: Dataset, old: RunRecord | N
     if old is not None and arguments.fold_file is None and arguments.folds is None:
         folds = old.folds
     else:
-        folds = load_folds(dataset.runs("train"), arguments.fold_file)
+        annotated = dataset.runs("train")
+        if not annotated:
+            raise InputError(f"{dataset.root}: expected annotated runs, but found none ({WHOSE})")
+        folds = load_folds(annotated, arguments.fold_file)
         if arguments.folds is not None:
             folds = _only(folds, arguments.folds)
     members = arguments.members or (list(old.members) if old else list(DEFAULT_MEMBERS))

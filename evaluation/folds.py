@@ -22,6 +22,9 @@ from tomograms.program import program
 LONGEST_NAME = 100
 """Characters of a fold's name, which is also a folder's; in bytes twice as many, for letters may have four."""
 
+WHOSE = "a program's picks count only where --user names it, and those that lie elsewhere than MRC files with --picks"
+"""What makes picks truth, for messages."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -98,7 +101,7 @@ def load_folds(data_runs: Iterable[str], fold_file: Path | None = None) -> tuple
         return section
     raise InputError(
         f"{path}: expected a section with runs of the data ({', '.join(runs) or 'none'}), but got none; "
-        "give their folds with --fold-file"
+        "give their folds with --fold-file, which python -m evaluation.folds writes"
     )
 
 
@@ -196,10 +199,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     runs = find_annotated(dataset)
     if len(runs) < 2:
         found = ", ".join(runs) or "none"
-        raise InputError(
-            f"{arguments.data}: expected at least two annotated runs, but got {found} (a program's picks count only "
-            "where --user names it)"
-        )
+        raise InputError(f"{arguments.data}: expected at least two annotated runs, but got {found} ({WHOSE})")
     folds = group_folds(runs, arguments.groups)
     write_folds(arguments.out, arguments.data.resolve().stem, folds)
     print(f"{arguments.out}: {len(folds)} folds of {len(runs)} runs")

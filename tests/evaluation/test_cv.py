@@ -313,3 +313,13 @@ def test_picks_that_lie_elsewhere_are_found_again_and_may_move(data, capsys):
     table.iloc[1:].to_csv(data.parent / "moved.csv", index=False)
     with pytest.raises(InputError, match="begun with data_hash"):
         main(["--run", "b", "--device", "cpu", "--picks", "moved.csv"])
+
+
+def test_without_annotated_runs_it_says_what_makes_them_so(data):
+    folder = data.parent / "volumes"
+    folder.mkdir()
+    with mrcfile.new(folder / "TS_1.mrc") as file:
+        file.set_data(np.zeros(SHAPE, np.float32))
+        file.voxel_size = VOXEL_SIZE
+    with pytest.raises(InputError, match=r"volumes: expected annotated runs, but found none \(.* --picks\)$"):
+        cv("--data", "volumes")
