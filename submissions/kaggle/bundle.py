@@ -117,8 +117,9 @@ def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final
     InputError
         If a weights file is missing.
     """
-    # Where the training data lay is nobody's business elsewhere, and is not there.
-    replace(run.record, data=replace(run.record.data, root="/kaggle/input")).write(folder / "run.json")
+    # Where the training data and masks lay is nobody's business elsewhere, and they are not there.
+    data = replace(run.record.data, root="/kaggle/input", picks=None, mask=None)
+    replace(run.record, data=data).write(folder / "run.json")
     files = [run.path / FILE]
     files += [job / "weights.safetensors" for member in members for job in model_folders(run, member, final).values()]
     others = [member for member in load_ensemble(run.path / FILE).members if member not in run.members]

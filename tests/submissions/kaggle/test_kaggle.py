@@ -16,7 +16,7 @@ from submissions.kaggle.packing import dropped, share_found
 from submissions.kaggle.rehearsal import find_python, lay_out, make_environment, run_notebook
 from tests.submissions.conftest import RUN
 from tomograms.errors import InputError, run_command
-from tomograms.files import read_json
+from tomograms.files import read_json, write_json
 
 HERE = Path(sys.executable)
 
@@ -38,6 +38,10 @@ def image(tmp_path):
 
 def test_the_bundle(predicted, image, capsys):
     folder = predicted.root / "bundle"
+    record = predicted.root / RUN / "run.json"
+    content = read_json(record)
+    content["data"] |= {name: str(predicted.root / name) for name in ("mask", "picks")}
+    write_json(record, content)
     assert kaggle("--out", folder, "--account", "somebody", "--image", image, "--budget", "5h") == 0
     out = capsys.readouterr().out
     assert f"kaggle datasets create -p {folder}" in out and "kaggle kernels push" in out
