@@ -10,8 +10,7 @@ candidates make that cut uncertain. So the cut lies between the tomogram's own a
 together have, nearer to its own the more particles it is expected to hold. No pick is needed: new tomograms are cut as
 those of the folds are.
 
-What picks say of cuts is one factor a species, held near 1: a change by a factor e must be worth `WORTH` true
-particles. For the tuning, the common cut of each tuning run comes from the other ones, as a new tomogram's does.
+What picks say of cuts is one factor a species; see `ensemble.cut_tuning`.
 """
 
 from collections.abc import Mapping
@@ -21,15 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluation.counts import BETA, f_beta
+from evaluation.counts import BETA
 from evaluation.matching import codes
-from evaluation.thresholds import sweep
-from tomograms.particles import Particle
 
-FACTORS = tuple(float(np.exp(step / 4)) for step in range(-8, 9))
-"""Factors on the cut that are tried."""
-WORTH = 4.0
-"""True particles that a factor of e, either way, must gain."""
 TRUST = 10.0
 """Expected particles at which a tomogram's own cut and the common one count alike."""
 SURE = 1 / (1 + BETA**2)
@@ -119,32 +112,3 @@ def keep(table: pd.DataFrame, cuts: Mapping[str, Cut]) -> pd.DataFrame:
     limit = table["particle_type"].map({name: cut.factor for name, cut in cuts.items()})
     reached = relative(table, {name: cut.common for name, cut in cuts.items()})
     return table[reached >= limit.to_numpy(np.float64, na_value=np.inf)].reset_index(drop=True)
-
-
-def fit_cut(truth: pd.DataFrame, table: pd.DataFrame, particle: Particle) -> Cut:
-    """Return how a species is cut: what the runs ask for in common, and the best factor on it, held near 1.
-
-    Parameters
-    ----------
-    truth
-        ``experiment, particle_type, x, y, z`` (Å) of the tuning runs.
-    table
-        Their fused candidates, scores as probabilities.
-    particle
-        The species. Its factor is 1 where the runs hold none of it.
-    """
-    rows = table[table["particle_type"] == particle.name].reset_index(drop=True)
-    score, experiment = rows["score"].to_numpy(np.float64), rows["experiment"].to_numpy()
-    reached = np.zeros(len(rows))
-    for run in np.unique(experiment):
-        own = experiment == run
-        reached[own] = relative(rows[own], {particle.name: expected_cut(score[~own])})
-    curve = sweep(truth, rows.assign(score=reached), particle)
-    true = int((truth["particle_type"] == particle.name).sum())
-    common = expected_cut(score)
-    if not true or not len(curve.threshold):
-        return Cut(common, 1.0)
-    tp, fp = curve.counts_at(np.array(FACTORS))
-    value = f_beta(tp, tp + fp, true) - WORTH * np.log(FACTORS) ** 2 / true
-    best = np.flatnonzero(value >= value.max() - 1e-12)
-    return Cut(common, FACTORS[int(best[np.argmin(np.abs(best - len(FACTORS) // 2))])])  # of equal ones nearest to 1

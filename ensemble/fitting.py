@@ -9,7 +9,7 @@ from optuna.study import Study
 from ensemble.calibration import Calibration, fit_calibration, label_hits, localisation_variance
 from ensemble.clustering import FusionRule, fuse
 from ensemble.competition import CompetitionWeights, compete, fit_competition
-from ensemble.cutting import fit_cut
+from ensemble.cut_tuning import fit_cut
 from ensemble.ensemble import Ensemble, SpeciesRule, rescore, weigh
 from ensemble.points import to_points
 from ensemble.tuning import Tuning, equal_rule, tune
@@ -47,7 +47,7 @@ def fit_ensemble(
     competing
         Whether species compete for places (see `ensemble.competition`).
     studies
-        Filled with each species' study.
+        Filled with each species' study of weights and radius, and as ``SPECIES/cut`` that of the cut.
     """
     names = sorted(members)
     candidates = in_order(candidates)  # sums over rows then have one order, and the fit does not depend on that of rows
@@ -76,6 +76,9 @@ def fit_ensemble(
     rules = {}
     for particle in particles:
         name, fusion = particle.name, fusions[particle.name]
+        cut, study = fit_cut(truth, scored, particle)
+        if study is not None and studies is not None:
+            studies[f"{name}/cut"] = study
         rules[name] = SpeciesRule(
             fusion.weights,
             fusion.radius_fraction,
@@ -83,7 +86,7 @@ def fit_ensemble(
             calibrations[name],
             second[name],
             contests.get(name),
-            fit_cut(truth, scored, particle),
+            cut,
         )
     return Ensemble(tuple(names), tuple(particles), corrections, rules)
 

@@ -38,12 +38,12 @@ def store(studies: Mapping[str, Study], run: RunDirectory, storage: str | None) 
 
 
 def store_studies(studies: Mapping[str, Study], storage: str, prefix: str) -> None:
-    """Write studies to a database, replacing those of the same name: ``prefix/SPECIES``.
+    """Write studies to a database, replacing those of the same name: ``prefix/NAME``.
 
     Parameters
     ----------
     studies
-        By species.
+        By name.
     storage
         Any database URL that Optuna knows.
     prefix
@@ -51,8 +51,8 @@ def store_studies(studies: Mapping[str, Study], storage: str, prefix: str) -> No
     """
     with opened(storage) as database:
         existing = {summary.study_name for summary in optuna.get_all_study_summaries(database)}
-        for species, study in studies.items():
-            name = f"{prefix}/{species}"
+        for own, study in studies.items():
+            name = f"{prefix}/{own}"
             if name in existing:
                 optuna.delete_study(study_name=name, storage=database)
             optuna.create_study(study_name=name, storage=database, direction="maximize").add_trials(study.trials)

@@ -113,6 +113,12 @@ def grid(members: Sequence[str]) -> Iterator[dict[str, float]]:
                 yield {**{f"weight_{m}": v for m, v in zip(members, weights, strict=True)}, "radius": fraction}
 
 
+def new_study(seed: int = 0) -> Study:
+    """Return an empty study in memory, of a value that is to be as high as it can be; the seed is TPE's."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+
+
 def tune(problem: TuningProblem, members: Sequence[str], tuning: Tuning) -> tuple[FusionRule, Study | None]:
     """Return the best rule of one species, and the study that found it.
 
@@ -133,7 +139,6 @@ def tune(problem: TuningProblem, members: Sequence[str], tuning: Tuning) -> tupl
     variance = {member: float(v) for member, v in zip(members, problem.variance, strict=True)}
     if not len(problem.points) or not len(problem.truth_position):
         return equal_rule(members, variance), None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     base = stacked_weights(*problem.findings(DEFAULT_FRACTION))
     objective = Objective.of(problem.sweep(base, DEFAULT_FRACTION))
     known: dict[tuple[float, ...], float] = {}
@@ -154,7 +159,7 @@ def tune(problem: TuningProblem, members: Sequence[str], tuning: Tuning) -> tupl
             known[key] = objective(problem.sweep(weight, key[-1]), is_default=is_default)
         return known[key]
 
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=tuning.seed))
+    study = new_study(tuning.seed)
     points = grid_size(len(members))
     whole = points <= tuning.trials
     for point in islice(grid(members), points if whole else 1):

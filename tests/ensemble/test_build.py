@@ -86,7 +86,13 @@ def test_studies_are_stored_for_the_dashboard(built):
     run, _, _ = built
     with opened(f"sqlite:///{run.path / 'optuna.db'}") as database:
         summaries = optuna.get_all_study_summaries(database)
-    assert sorted(s.study_name for s in summaries) == ["made-up/easy", "made-up/hard"]
+    assert sorted(s.study_name for s in summaries) == [
+        "made-up/easy",
+        "made-up/easy/cut",
+        "made-up/hard",
+        "made-up/hard/cut",
+    ]
+    assert all(optuna.load_study(study_name=s.study_name, storage=database).best_value > 0 for s in summaries)
 
 
 def test_same_seed_builds_the_same_file(built, copied):

@@ -6,18 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.cutting import (
-    FACTORS,
-    SURE,
-    TRUST,
-    WORTH,
-    Cut,
-    expected_cut,
-    fit_cut,
-    keep,
-    relative,
-    tomogram_cut,
-)
+from ensemble.cut_tuning import FACTORS, WORTH, fit_cut
+from ensemble.cutting import SURE, TRUST, Cut, expected_cut, keep, relative, tomogram_cut
 from evaluation.counts import count, pool
 from tests.ensemble.synthetic import PAIR, Quality, make_data
 
@@ -105,7 +95,9 @@ def test_the_factor_against_brute_force(particle):
         ]
         counts = pool(count(truth, pd.concat(kept), PAIR))[particle.name]
         values.append(counts.f_beta - WORTH * np.log(factor) ** 2 / true)
-    fitted = fit_cut(truth, rows, particle)
+    fitted, study = fit_cut(truth, rows, particle)
+    assert study is not None and study.best_value == pytest.approx(max(values), abs=1e-9)
+    assert [trial.params["factor"] for trial in study.trials] == list(FACTORS)
     assert values[FACTORS.index(fitted.factor)] == pytest.approx(max(values), abs=1e-9)
     assert fitted.common == expected_cut(rows["score"].to_numpy())
 
@@ -113,5 +105,5 @@ def test_the_factor_against_brute_force(particle):
 def test_without_truth_or_candidates_the_factor_is_1():
     truth, rows = make_data({"m": Quality({"easy": 3.0, "hard": 1.5})}, seed=3)
     rows = rows.assign(score=0.5)
-    assert fit_cut(truth[truth["particle_type"] == "easy"], rows, HARD).factor == 1.0
-    assert fit_cut(truth, rows[rows["particle_type"] == "hard"], EASY) == Cut(SURE, 1.0)
+    assert fit_cut(truth[truth["particle_type"] == "easy"], rows, HARD)[0].factor == 1.0
+    assert fit_cut(truth, rows[rows["particle_type"] == "hard"], EASY) == (Cut(SURE, 1.0), None)
