@@ -93,7 +93,7 @@ FULL = UNetSettings(
     ema=0.999,
 )
 SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=80, epoch_steps=40, crop=(48, 96, 96))
+DEMO = replace(SHORT, steps=60, epoch_steps=30, crop=(48, 96, 96), views=4)
 PRESETS = {"demo": DEMO, "short": SHORT, "full": FULL}
 
 
