@@ -93,7 +93,7 @@ FULL = UNetSettings(
     ema=0.999,
 )
 SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=60, epoch_steps=30, crop=(48, 96, 96), views=4)
+DEMO = replace(SHORT, steps=60, epoch_steps=30, crop=(48, 96, 96))
 PRESETS = {"demo": DEMO, "short": SHORT, "full": FULL}
 
 
