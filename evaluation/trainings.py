@@ -13,7 +13,7 @@ from evaluation.jobs import Job, run_job
 from evaluation.tomogram_types import open_types
 from models import registry
 from models.member import Space
-from postproc.candidates import TABLE
+from postproc.candidates import disk_space
 from tomograms.dataset import DataRecord, Dataset, open_recorded
 from tomograms.disk import require_space
 from tomograms.errors import InputError
@@ -90,7 +90,7 @@ def require_room(
     """
     needs = [training_space(job.member, job.settings, dataset, job.fold.train, extra_types) for job in jobs]
     passing = sorted((need.passing for need in needs), reverse=True)[:at_a_time]
-    tables = TABLE * sum(len(job.fold.held_out) for job in jobs)
+    tables = disk_space(sum(len(job.fold.held_out) for job in jobs))
     require_space(folder, sum(need.kept for need in needs) + sum(passing) + tables, f"{len(jobs)} trainings")
 
 

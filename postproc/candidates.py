@@ -18,9 +18,15 @@ from tomograms.files import replacing
 from tomograms.picks import TRUTH_COLUMNS
 from tomograms.tables import TYPES, typed
 
-TABLE = 2_000_000
-"""Bytes on a disk of one member's candidates in one tomogram, at most."""
+LARGEST, USUAL = 2_000_000, 750_000
+"""Bytes on a disk of one member's candidates in a tomogram of the competition's size: at most, and on the mean
+of many, with room (48 simulated ones: up to 1.8 MB, on the mean 0.4 MB of the U-Net and 0.5 MB of YOLO)."""
 COLUMNS = [*TRUTH_COLUMNS, "score", "member", "model"]
+
+
+def disk_space(tables: int) -> int:
+    """Return how many bytes so many tables of candidates, one a member and tomogram, may take on a disk."""
+    return LARGEST + USUAL * (tables - 1) if tables else 0
 
 
 def make_candidates(

@@ -11,7 +11,7 @@ from compute.cluster_options import parse_cluster
 from compute.devices import find_devices
 from compute.lock import held
 from evaluation.run_directory import RunDirectory
-from postproc.candidates import TABLE, concatenate
+from postproc.candidates import concatenate, disk_space
 from submissions.export.names import Naming
 from submissions.export.submission import check_written
 from submissions.inputs import find_run, names_to_predict, open_data, trained_on
@@ -67,7 +67,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
     if arguments.out is None:
         require_space(LATEST.parent, 0, "a copy of the submission")
-    require_space(folder, TABLE * len(names) * len(members), f"predictions in {len(names)} tomograms")
+    require_space(folder, disk_space(len(names) * len(members)), f"predictions in {len(names)} tomograms")
     devices = find_devices(arguments.device, say=say) if cluster is None else arguments.device
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
