@@ -31,5 +31,5 @@ def add_voxel_spacing(options: argparse.ArgumentParser) -> None:
 
 def chosen(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what of `add_choice` was given, as `tomograms.dataset.open_dataset` calls it."""
-    given = {name: getattr(arguments, name) for name in CHOICES if getattr(arguments, name)}
-    return {{"tomo_type": "tomogram_type"}.get(name, name): value for name, value in given.items()}
+    given = {name: getattr(arguments, name) for name in CHOICES}
+    return {"tomogram_type" if n == "tomo_type" else n: value for n, value in given.items() if value is not None}

@@ -318,8 +318,13 @@ def test_picks_that_lie_elsewhere_are_found_again_and_may_move(data, capsys):
 def test_without_annotated_runs_it_says_what_makes_them_so(data):
     folder = data.parent / "volumes"
     folder.mkdir()
-    with mrcfile.new(folder / "TS_1.mrc") as file:
-        file.set_data(np.zeros(SHAPE, np.float32))
-        file.voxel_size = VOXEL_SIZE
+    for name in NAMES:
+        with mrcfile.new(folder / f"{name}.mrc") as file:
+            file.set_data(np.zeros(SHAPE, np.float32))
+            file.voxel_size = VOXEL_SIZE
     with pytest.raises(InputError, match=r"volumes: expected annotated runs, but found none \(.* --picks\)$"):
         cv("--data", "volumes")
+    rows = "".join(f"{name},ribosome,50,50,50\n" for name in NAMES)
+    (folder / "picks.csv").write_text(f"experiment,particle_type,x,y,z\n{rows}")
+    with pytest.raises(InputError, match="--voxel-spacing: expected a voxel size above 0 Å, but got 0"):
+        cv("--data", "volumes", "--voxel-spacing", "0")
