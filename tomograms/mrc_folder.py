@@ -65,7 +65,7 @@ class MrcFolder:
         for path in [*stars, *(path for path in files if path.suffix == ".csv")]:
             table = (
                 read_star(path, runs=self.files, volume=self.volume)
-                if path in stars
+                if path.suffix == ".star"
                 else read_csv(path, runs=self.files, species=known, volume=self.volume)
             )
             for key, rows in table.groupby(["experiment", "particle_type"]):
