@@ -28,15 +28,11 @@ class TidiesUp:
 
 @dataclass(frozen=True)
 class Fails:
-    """Doubles numbers, but for some tasks, on some devices, in a chosen way.
-
-    ``meet``: a named pipe at which the other devices wait, once for each of these failures.
-    """
+    """Doubles numbers, but for some tasks, on some devices, in a chosen way."""
 
     tasks: frozenset
     devices: tuple
     how: str
-    meet: Path | None = None
 
     def __call__(self, device):
         if self.how == "cannot start" and device in self.devices:

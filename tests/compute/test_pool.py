@@ -1,6 +1,7 @@
 """Faults of processes and devices, with devices that are only names."""
 
 import os
+from collections import deque
 
 import pytest
 
@@ -82,11 +83,45 @@ def test_a_device_that_fails_for_good_is_dropped_after_two_tasks_and_loses_none(
 
 
 @pytest.mark.parametrize("devices", [TWO, ("cuda:0", "cuda:0"), ("cpu", "cpu")])
-def test_tasks_that_fail_everywhere_are_lost_and_blame_no_device(devices):
-    bad = {2, 7} if devices == TWO else {2}
-    results, faults = run(Fails(frozenset(bad), devices, "killed"), devices=devices)
-    assert lost(results) == bad and {fault[0] for fault in faults} == bad
-    assert all(fault[2] is None for fault in faults)
+def test_a_task_that_fails_everywhere_is_lost_and_blames_no_device(devices):
+    results, faults = run(Fails(frozenset({2}), devices, "killed"), devices=devices)
+    assert lost(results) == {2}
+    assert [(fault[0], fault[2]) for fault in faults] == [(2, None)]
+
+
+class OneBadAtATime:
+    """Tasks 0 to 11; a bad one is given only when it is known what became of the one before."""
+
+    def __init__(self, bad):
+        self.tasks, self.bad, self.open = deque(range(12)), bad, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not self.tasks or (self.open and self.tasks[0] in self.bad):
+            raise StopIteration
+        self.open = self.open or self.tasks[0] in self.bad
+        return self.tasks.popleft()
+
+
+def test_a_device_is_not_blamed_for_tasks_that_fail_on_another_too():
+    """One after the other; of two at once, one device could have failed both before another had tried either."""
+    tasks = OneBadAtATime({2, 7, 9})
+    results, faults = {}, []
+    for task, result in work_on(
+        tasks,
+        Fails(frozenset(tasks.bad), TWO, "killed"),
+        devices=TWO,
+        begun=lambda task, device: None,
+        told=lambda task: None,
+        care=CARE,
+        faulty=lambda task, lost, dropped: faults.append((task, dropped)),
+    ):
+        results[task] = result
+        tasks.open = tasks.open and task not in tasks.bad
+    assert sorted(results) == list(range(12)) and lost(results) == {2, 7, 9}
+    assert faults == [(2, None), (7, None), (9, None)]
 
 
 def test_the_only_device_is_given_up_after_two_tasks():
