@@ -52,13 +52,22 @@ def whole(root: Path) -> tuple[bytes, float]:
 def play(root: Path, seed: int, *, jobs: int, expected: bytes, seconds: float) -> int:
     """Kill until the kills are used up, then let the command end; return how often something was killed.
 
-    The times of the kills are shares of ``seconds``, what a run in one process takes here: a run with jobs starts
-    more processes and takes longer, so that the first kill meets it on a machine of any speed.
+    The times of the kills are shares of ``seconds``, what a run in one process takes here. Where a run has ended before
+    the first of them, it is played again with half of that.
     """
+    killed, attempt = 0, 0
+    while not killed:
+        killed = _play(root, f"round-{seed}-{attempt}", seed, jobs=jobs, seconds=seconds / 2**attempt)
+        assert (root / "runs" / f"round-{seed}-{attempt}" / "cv.json").read_bytes() == expected
+        attempt += 1
+    return killed
+
+
+def _play(root: Path, name: str, seed: int, *, jobs: int, seconds: float) -> int:
     chance = random.Random(seed)
     victims = ["driver", *["job"] * (KILLS - 1)]
     chance.shuffle(victims)
-    name, killed = f"round-{seed}", 0
+    killed = 0
     while True:
         process = start(root, name, "--on", "local", "--jobs", str(jobs))
         delay = chance.uniform(0.1, 0.9) * seconds
@@ -75,10 +84,8 @@ def play(root: Path, seed: int, *, jobs: int, expected: bytes, seconds: float) -
                     delay = 0.02 * seconds
         code = process.wait()
         if code == 0:
-            break
+            return killed
         assert code in (3, -signal.SIGKILL), (root / f"{name}.log").read_text()
-    assert (root / "runs" / name / "cv.json").read_bytes() == expected
-    return killed
 
 
 def strike(process: "subprocess.Popen[bytes]", victim: str, chance: random.Random) -> bool:

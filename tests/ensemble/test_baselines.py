@@ -13,7 +13,7 @@ BALL = Particle("ball", 1, 10.0, 1.0)
 MEMBERS = ("a", "b")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.tuples(*[st.integers(0, 6)] * 3), st.sampled_from((0.1, 0.5, 0.9))), max_size=40))
 def test_suppression_equals_the_sequence(rows):
     table = make_candidates(

@@ -53,7 +53,7 @@ def test_hits_are_of_the_same_species_and_experiment_and_within_half_the_radius(
     assert [found[x][0] for x in (0.0, 20.0, 65.0)] == [False, False, True]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=12),
     st.lists(st.tuples(st.tuples(*[st.integers(0, 4)] * 3), st.sampled_from((0.1, 0.5, 0.9))), max_size=20),
@@ -97,7 +97,7 @@ def test_isotonic_repairs_what_a_sigmoid_cannot():
     np.testing.assert_allclose(found, [0.05, 0.05, 0.6, 0.6], atol=0.08)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.floats(-20, 20, allow_subnormal=False).map(lambda v: round(v, 3)), st.booleans()),

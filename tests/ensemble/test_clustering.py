@@ -25,7 +25,7 @@ ROWS = st.lists(
     ),
     max_size=40,
 )
-quick = settings(deadline=None, max_examples=30)
+quick = settings(max_examples=30)
 
 
 def table_of(rows):

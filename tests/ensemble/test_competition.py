@@ -78,7 +78,7 @@ def table_of(rows):
     )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(ROWS)
 def test_equals_the_definition_row_by_row(rows):
     table, particles = table_of(rows), {particle.name: particle for particle in SPECIES}
@@ -102,7 +102,7 @@ def test_equals_the_definition_row_by_row(rows):
     assert found[COLUMNS[:5]].equals(expected[COLUMNS[:5]])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_order_of_rows_and_species_changes_no_bit(rows, random):
     table = table_of(rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ensemble.cut_tuning import FACTORS, WORTH, fit_cut
@@ -21,7 +21,6 @@ def expected(p, kept):
 
 
 @given(probabilities)
-@settings(deadline=None)
 def test_nothing_above_or_below_the_cut_is_expected_to_score_more(values):
     if not any(values):
         assert expected_cut(np.array(values)) == SURE
@@ -73,7 +72,6 @@ def test_each_tomogram_has_its_own_cut():
 
 
 @given(probabilities, st.sampled_from(FACTORS), st.sampled_from(FACTORS))
-@settings(deadline=None)
 def test_a_lower_factor_keeps_more(values, one, other):
     rows = table([("a", "x", value) for value in values])
     few, many = (len(keep(rows, {"x": Cut(0.02, factor)})) for factor in (max(one, other), min(one, other)))

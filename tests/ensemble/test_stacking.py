@@ -64,7 +64,7 @@ def test_few_hits_do_not_tear_members_apart():
     assert few > 1.5 * many
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_order_of_members_changes_nothing_but_the_order(seed):
     evidence, hit = drawn(np.random.default_rng(seed), (1.0, 0.6, 0.0), clusters=200, hits=20)

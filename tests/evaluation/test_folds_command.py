@@ -16,7 +16,7 @@ NAMES = st.lists(st.text("TS_0123456789", min_size=1, max_size=8), min_size=2, m
 
 
 @given(runs=NAMES, data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_each_run_is_held_out_once_and_never_trained_on(runs, data):
     groups = data.draw(st.none() | st.integers(2, len(runs)))
     folds = group_folds(runs, groups)

@@ -136,7 +136,7 @@ def test_a_position_that_is_not_finite_is_refused():
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seeds)
 def test_the_order_of_rows_changes_nothing(seed):
     rng = np.random.default_rng(seed)
@@ -145,7 +145,7 @@ def test_the_order_of_rows_changes_nothing(seed):
     assert count(*shuffled, CZII) == count(truth, predictions, CZII)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seeds, st.tuples(*[st.integers(-10_000, 10_000)] * 3))
 def test_moving_everything_changes_nothing(seed, shift):  # by whole Å, so that distances stay exact
     rng = np.random.default_rng(seed)
@@ -156,7 +156,7 @@ def test_moving_everything_changes_nothing(seed, shift):  # by whole Å, so that
     assert count(*moved, CZII) == count(truth, predictions, CZII)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seeds)
 def test_a_further_prediction_never_costs_a_hit(seed):
     rng = np.random.default_rng(seed)

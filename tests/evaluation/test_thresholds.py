@@ -124,7 +124,7 @@ def test_thresholds_apply_by_species_and_drop_the_unnamed():
     assert apply_thresholds(scored([]), {}).columns.tolist() == scored([]).columns.tolist()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.dictionaries(
         st.sampled_from([p.name for p in CZII]), st.floats(allow_nan=False, allow_infinity=False) | st.just(math.inf)
@@ -135,7 +135,7 @@ def test_thresholds_survive_json_exactly(thresholds):
     assert from_record(json.loads(text)) == thresholds
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_the_order_of_rows_and_any_rising_function_of_the_score_change_nothing(seed):
     rng = np.random.default_rng(seed)

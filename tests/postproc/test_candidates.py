@@ -7,7 +7,7 @@ from postproc.candidates import COLUMNS, LARGEST, USUAL, disk_space, in_order, m
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 6), max_size=30))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_total_order_is_that_of_a_plain_sort(rows):
     table = pd.DataFrame(
         [(f"TS_{e}", "ribosome", x, 0.0, z, s / 2, f"m{m}", f"o{o}") for e, s, z, x, m, o in rows], columns=COLUMNS

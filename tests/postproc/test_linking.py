@@ -172,7 +172,7 @@ box = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(box, max_size=40), st.randoms(use_true_random=False))
 def test_the_boxes_order_does_not_matter(rows, random):
     def run(rows):
@@ -183,7 +183,7 @@ def test_the_boxes_order_does_not_matter(rows, random):
     pd.testing.assert_frame_equal(run(rows), run(shuffled))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(box, max_size=40))
 def test_no_two_of_a_species_lie_within_half_a_radius(rows):
     found = link_boxes(boxes(rows), CZII, VOXEL, experiment="TS", member="yolo", model="m")
@@ -194,7 +194,7 @@ def test_no_two_of_a_species_lie_within_half_a_radius(rows):
         assert (distance > 0.5 * particle.radius * (1 - 1e-9)).all()  # exactly that far is not closer
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(box, min_size=1, max_size=30), st.integers(1, 50), st.integers(1, 50))
 def test_moving_the_boxes_moves_the_particles(rows, dz, dy):
     def run(rows):

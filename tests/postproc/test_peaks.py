@@ -40,7 +40,7 @@ def candidates(maps: ClassMaps):
     return map_candidates(maps, PARTICLES, VOXEL, experiment="TS_1", member="unet", model="TS_1/unet-0")
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.tuples(st.floats(8, 15), st.floats(8, 23), st.floats(8, 23)), st.sampled_from([1, 2]))
 def test_a_blob_is_found_within_an_angstrom(centre, label):
     found = candidates(blob_maps([(label, centre)]))

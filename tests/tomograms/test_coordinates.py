@@ -17,7 +17,7 @@ def test_voxel_centres_lie_at_index_times_voxel_size_and_axes_are_reversed():
 
 
 @given(st.lists(st.tuples(finite, finite, finite), max_size=5), st.floats(0.5, 50))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_round_trip(points, voxel_size):
     index = to_index(points, voxel_size)
     assert index.shape == (len(points), 3)

@@ -34,7 +34,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         st.text(max_size=5), st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(), st.text())
     )
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_json_round_trip_is_exact(tmp_path_factory, value):
     path = tmp_path_factory.getbasetemp() / "value.json"
     write_json(path, value)

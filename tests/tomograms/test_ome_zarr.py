@@ -50,7 +50,7 @@ def test_round_trip(folder):
     st.sampled_from(["<f4", ">f4", "<f8", "<f2", "<i2", "|u1"]),
     st.sampled_from("CF"),
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_layout_reads_as_it_was_written(shape, chunks, separator, dtype, order):
     data = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
     multiscale = level(2.0, path="full", unit=None)

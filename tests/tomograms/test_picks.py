@@ -52,7 +52,7 @@ def test_empty_tables_have_the_same_columns_and_types():
 
 
 @given(points_lists)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_csv_round_trip_is_exact_whatever_the_order(tmp_path_factory, points):
     path = tmp_path_factory.getbasetemp() / "truth.csv"
     table = make_truth("TS_1", "ribosome", points)
@@ -131,7 +131,7 @@ def test_no_points_no_rows():
 
 
 @given(points_lists)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_json_round_trip_is_exact(tmp_path_factory, points):
     path = tmp_path_factory.getbasetemp() / "ann_3_ribosome.json"
     position = np.array(points, float).reshape(-1, 3)

@@ -25,14 +25,14 @@ def centre_of_mass(volume):
 
 
 @given(st.floats(0.4, 3.0), st.tuples(*[st.floats(22, 26)] * 3))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_centres_stay_where_they_are(factor, centre):
     out = resample(blob((48, 47, 50), centre, 4.0), factor)
     np.testing.assert_allclose(centre_of_mass(out) * factor, centre, atol=0.05)
 
 
 @given(st.integers(4, 40), st.floats(0.3, 4.0))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_grid_lies_inside_and_a_constant_stays(size, factor):
     matrix = weights(size, factor)
     count = matrix.shape[0]

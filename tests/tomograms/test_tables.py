@@ -37,7 +37,7 @@ def test_text_stays_as_it_stands(csv, name):
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=9))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_numbers_are_exact(tmp_path_factory, values):
     path = tmp_path_factory.getbasetemp() / "numbers.csv"
     path.write_text("\n".join(["x", *map(repr, values)]))

@@ -25,7 +25,7 @@ def test_known_values():
 
 
 @given(st.floats(1e-9, 1e3), st.floats(-100, 100))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_grey_scale_does_not_matter(scale, shift):
     volume = noise()
     moved = ((volume + np.float32(shift)) * np.float32(scale)).astype(np.float32)

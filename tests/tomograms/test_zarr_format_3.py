@@ -100,7 +100,7 @@ def test_the_metadata_of_both_formats_side_by_side(folder, tmp_path):
     st.sampled_from(ENCODINGS),
     st.sampled_from(["float32", "float64", "float16", "int16", "int8", "uint8"]),
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_layout_reads_as_it_was_written(tmp_path_factory, shape, chunks, encoding, dtype):
     data = np.random.default_rng(0).integers(0, 99, shape).astype(dtype)
     folder = tmp_path_factory.mktemp("layout")

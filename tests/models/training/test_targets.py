@@ -52,7 +52,7 @@ def test_no_picks_gives_background():
     assert not targets(picks(("small", 1, 1, 1)).iloc[:0]).any()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(*[st.floats(0, 23)] * 3), max_size=6), st.randoms())
 def test_the_order_of_picks_does_not_matter(centres, random):
     rows = [(("small", "large")[i % 2], *centre) for i, centre in enumerate(centres)]
@@ -70,7 +70,7 @@ def test_the_order_of_picks_does_not_matter(centres, random):
     more=st.tuples(*[st.integers(0, 20)] * 3),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_mirrored_picks_lie_where_their_voxels_do(old, more, seed):
     grown = tuple(a + b for a, b in zip(old, more, strict=True))
     marks = np.random.default_rng(seed).random(old) < 0.1

@@ -50,7 +50,7 @@ def test_windows_and_views_change_nothing_for_a_local_network(shape, views):
     assert np.allclose(inner, expected, atol=2e-3)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.integers(1, 60), st.integers(1, 20), st.sampled_from([0.0, 0.125, 0.25, 0.5]))
 def test_windows_cover_the_axis_and_overlap_enough(blocks, window_blocks, overlap):
     step, length, largest = 8, 8 * blocks, 8 * window_blocks
@@ -64,7 +64,7 @@ def test_windows_cover_the_axis_and_overlap_enough(blocks, window_blocks, overla
     assert (gaps <= size * (1 - overlap) + step).all() and (gaps <= size).all()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(1, 60), st.integers(2, 20), st.sampled_from([0.0, 0.125, 0.25]))
 def test_no_fewer_windows_would_do(blocks, window_blocks, overlap):
     length, largest = 8 * blocks, 8 * window_blocks

@@ -47,7 +47,7 @@ def test_kaggle_slices_make_the_recipes_image_size():
     assert canvas((184, 630, 630), 1.0).side == 640
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(20, 90), st.integers(20, 90), st.sampled_from([0.5, 1.0, 1.5, 2.0]))
 def test_pixels_and_indices_are_inverse(rows, columns, zoom):
     frame = canvas((5, rows, columns), zoom)

@@ -125,7 +125,7 @@ def test_warp_gets_no_quotes(tmp_path, name):
 
 @given(st.lists(NAMES, min_size=1, max_size=3, unique=True))
 @example(["TS_1", "grid 3", "007"])
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_name_is_read_back_or_refused(names):
     with tempfile.TemporaryDirectory() as folder:
         for key, writer in WRITERS.items():
@@ -197,7 +197,7 @@ def test_names_are_refused_before_anything_is_predicted(project, capsys, form):
 @given(st.lists(st.text(st.characters(exclude_categories=["C"]), min_size=1), min_size=1, max_size=3, unique=True))
 @example(["it's", 'a"b', "a,b"])
 @example(["NA", "007", "#x", " a ", "nan"])
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_csv_files_hold_any_name(names):
     table = clip(picks(names, names[0]), dict.fromkeys(names, VOLUME))
     with tempfile.TemporaryDirectory() as folder:

@@ -65,7 +65,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path):
     shape=st.tuples(*[st.integers(1, 700)] * 3),
     voxel_size=st.floats(1, 20),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_clipd_positions_lie_in_the_volume_and_hardly_move(position, shape, voxel_size):
     table = make_candidates("a", "ribosome", position, [0.5] * len(position), member="e", model="")
     clipd = clip(table, {"a": Extent(shape, voxel_size)})

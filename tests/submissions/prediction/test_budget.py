@@ -130,7 +130,7 @@ def test_two_workers_do_twice_as_much():
     costs=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 2)), min_size=1, max_size=3),
     overhead=st.floats(0, 1),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_never_later_than_one_unmeasured_tomogram(seconds, total, costs, overhead):
     clock = Clock()
     members = [f"m{i}" for i in range(len(costs))]
