@@ -10,6 +10,8 @@ from tomograms.volume import Volume
 
 FINEST = 4
 """How many times smaller voxels may be made at most: what a coarse tomogram does not show, no grid brings back."""
+COARSEST = 32
+"""How many times larger voxels may be made at most: more is a size in another unit than Å."""
 SUPPORT = 2
 """Half-width of the cubic kernel, in voxels of the coarser grid."""
 
@@ -20,13 +22,14 @@ def growth(volume: Volume, working_voxel_size: float | None) -> float:
     Raises
     ------
     InputError
-        If they would have to be made smaller by more than `FINEST`.
+        If they would have to be made smaller by more than `FINEST`, or larger by more than `COARSEST`.
     """
     factor = 1.0 if working_voxel_size is None else working_voxel_size / volume.voxel_size
-    if factor < 1 / FINEST:
+    if not 1 / FINEST <= factor <= COARSEST:
+        limit = f"most {FINEST} times" if factor < 1 else f"least 1/{COARSEST} of"
         raise InputError(
-            f"{volume.source}: expected a voxel size of at most {FINEST} times {working_voxel_size:g} Å, that of the "
-            f"run, but got {volume.voxel_size:g} Å"
+            f"{volume.source}: expected a voxel size of at {limit} {working_voxel_size:g} Å, that of the run, but got "
+            f"{volume.voxel_size:g} Å"
         )
     return 1.0 if abs(factor - 1) < NEAR else factor
 

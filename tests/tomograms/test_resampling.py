@@ -79,3 +79,15 @@ def test_voxels_that_are_far_too_large(tmp_path):
     set_voxel_size(folder.parent.parent / "VoxelSpacing50.000" / "denoised.zarr", 50.0)
     with pytest.raises(InputError, match=r"denoised.zarr: expected a voxel size of at most 4 times 10 Å.*got 50 Å"):
         open_dataset(root, working_voxel_size=10.0).tomogram("TS_1")
+
+
+@pytest.mark.parametrize("size", [0.01, 1e-9])
+def test_voxels_that_are_far_too_small(tmp_path, size):
+    root = write_tree(tmp_path / "data", {"TS_1": {}})
+    folder = volume_folder(root, "TS_1")
+    shutil.move(folder.parent, folder.parent.parent / f"VoxelSpacing{size}")
+    set_voxel_size(folder.parent.parent / f"VoxelSpacing{size}" / "denoised.zarr", size)
+    with pytest.raises(
+        InputError, match=rf"denoised.zarr: expected a voxel size of at least 1/32 of 10 Å.*got {size} Å"
+    ):
+        open_dataset(root, working_voxel_size=10.0).tomogram("TS_1")
