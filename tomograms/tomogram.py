@@ -63,7 +63,7 @@ def normalise(
     deviation ignore both. Where noise has been taken away, what is left of it is no unit: particles would lie beyond
     the limits, all equally dark. There the scale is the one that brings the darkest percent to `DARKEST`. The
     statistics are taken on a regular subsample of at most about a million voxels, and only on those that hold data (see
-    `fill_values`): padding, masks and uncropped reconstructions become 0.
+    `fill_values` and `plain_planes`): padding, masks, uncropped reconstructions and lost slices become 0.
 
     Parameters
     ----------
@@ -83,6 +83,10 @@ def normalise(
     sample = volume[::step, ::step, ::step]
     fills = fill_values(volume, step)
     blank = np.stack([constant(volume, z, fills) for z in range(len(volume))]) if fills.size else None
+    for axis, plain in enumerate(plain_planes(volume, step)):
+        if plain.any():
+            blank = np.zeros(volume.shape, bool) if blank is None else blank
+            np.moveaxis(blank, axis, 0)[plain] = True
     if mask is not None:
         blank = ~mask if blank is None else blank | ~mask
     filled = sample if blank is None else sample[~blank[::step, ::step, ::step]]
@@ -166,6 +170,27 @@ def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:
                 if np.count_nonzero(blank & alike) >= 0.5 * np.count_nonzero(alike):
                     found.append(value)
     return np.unique(np.array(found, np.float32))
+
+
+def plain_planes(volume: NDArray[np.float32], step: int) -> list[NDArray[np.bool_]]:
+    """Return for each axis which planes across it hold one value alone: no data, wherever they lie in the volume.
+
+    Parameters
+    ----------
+    volume
+        ``(z, y, x)``.
+    step
+        Every how many voxels are looked at first, along each axis.
+    """
+    found = []
+    for axis in range(3):
+        planes = np.moveaxis(volume, axis, 0)
+        some = planes[:, ::step, ::step]
+        plain = (some == some[:, :1, :1]).all((1, 2)) & (planes[0].size > FEW)
+        for index in np.flatnonzero(plain):
+            plain[index] = (planes[index] == planes[index, 0, 0]).all()
+        found.append(plain)
+    return found
 
 
 def constant(volume: NDArray[np.float32], z: int, values: NDArray[np.float32] | None = None) -> NDArray[np.bool_]:

@@ -43,6 +43,27 @@ def test_gold_changes_nothing_else_and_is_clipped():
     np.testing.assert_allclose(result[10:], normalise(volume)[10:], atol=0.03)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("values", [(0.0,), (0.0, 0.0, 0.0), (0.0, 50.0, 300.0), (120.0,)])
+def test_a_lost_slice_inside_changes_nothing_elsewhere(axis, values):
+    volume = 120 + 10 * noise((40, 40, 40))
+    lost = volume.copy()
+    planes = np.moveaxis(lost, axis, 0)
+    planes[20 : 20 + len(values)] = np.reshape(values, (-1, 1, 1))
+    kept = np.delete(np.moveaxis(normalise(volume), axis, 0), range(20, 20 + len(values)), axis=0)
+    result = np.moveaxis(normalise(lost), axis, 0)
+    assert not result[20 : 20 + len(values)].any()
+    np.testing.assert_allclose(np.delete(result, range(20, 20 + len(values)), axis=0), kept, atol=0.06)
+
+
+def test_slices_of_one_value_each_are_no_data():
+    volume = noise((40, 40, 40))
+    padded = volume.copy()
+    padded[:12] = np.arange(12).reshape(-1, 1, 1)
+    np.testing.assert_allclose(normalise(padded)[12:], normalise(volume)[12:], atol=0.06)
+    assert not normalise(padded)[:12].any()
+
+
 def test_where_noise_was_taken_away_particles_do_not_end_equally_dark():
     clean = 0.05 * noise((40, 40, 40))
     clean[10:20, 10:20, 10:30] -= np.linspace(1, 3, 20, dtype=np.float32)  # 3 %: 20 to 60 deviations of the noise
