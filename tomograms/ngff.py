@@ -10,6 +10,8 @@ from tomograms.errors import InputError
 
 UNITS = {None: 1.0, "angstrom": 1.0, "nanometer": 1e1, "micrometer": 1e4, "meter": 1e10}
 """Å per unit of an NGFF axis; files without units are taken to be in Å, as copick writes them."""
+KNOWN = ("scale", "translation", "identity")
+"""Kinds of transformations that are read; others turn or bend the volume."""
 SHIFT = 0.01
 """Voxels by which a volume may be translated: no more than rounding."""
 
@@ -28,7 +30,7 @@ def parse_multiscales(attributes: Mapping[str, Any], where: str) -> tuple[str, f
     ------
     InputError
         If there is no OME-NGFF scale, axes are others than z, y, x, voxels are not cubic within 0.1 %, or the volume
-        is translated.
+        is translated, or transformed in any other way.
     """
     try:
         level = attributes["multiscales"][0]
@@ -36,15 +38,21 @@ def parse_multiscales(attributes: Mapping[str, Any], where: str) -> tuple[str, f
         path = str(dataset["path"])
         axes = [axis["name"] for axis in level["axes"]]
         units = [axis.get("unit") for axis in level["axes"]]
-        steps = [*dataset["coordinateTransformations"], *level.get("coordinateTransformations", [])]
+        steps = [*dataset["coordinateTransformations"], *(level.get("coordinateTransformations") or [])]
+        kinds = [str(step["type"]) for step in steps]
         scales = [step["scale"] for step in steps if step["type"] == "scale"]
         scale = np.prod(np.array(scales, np.float64), axis=0)
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"{where}: expected OME-NGFF multiscales with axes and a scale, but got something else ({error!r})"
         ) from None
+    if not set(kinds) <= set(KNOWN) or not scales:
+        raise InputError(
+            f"{where}: expected coordinateTransformations with a scale, of the types {', '.join(KNOWN)} alone, but got "
+            f"{', '.join(kinds) or 'none'}"
+        )
     if axes != list(AXES) or scale.shape != (3,):
-        raise InputError(f"{where}: expected the axes z, y, x with three scales, but got {axes}")
+        raise InputError(f"{where}: expected the axes z, y, x with three scales, but got {axes} with {scale.tolist()}")
     if any(unit not in list(UNITS) for unit in units):
         raise InputError(f"{where}: expected axes in {', '.join(filter(None, UNITS))}, but got {units}")
     size = scale * [UNITS[unit] for unit in units]

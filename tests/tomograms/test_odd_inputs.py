@@ -226,6 +226,32 @@ def scale_of_the_multiscale_counts_too(root):
     read()
 
 
+@right
+def metadata_tell_null_for_the_multiscale(root):
+    metadata(root, lambda level: level.update(coordinateTransformations=None))
+    assert read()["A"][0].voxel_size == 10.0
+
+
+@refused(r"expected coordinateTransformations with a scale, of the types .* alone, but got scale, affine$")
+def volume_is_transformed_otherwise(root):
+    step = {"type": "affine", "affine": [[1, 0, 0, 50], [0, 1, 0, 0], [0, 0, 1, 0]]}
+    metadata(root, lambda level: level["datasets"][0]["coordinateTransformations"].append(step))
+    read()
+
+
+@refused(r"expected coordinateTransformations with a scale, .* but got scale, rotation$")
+def multiscale_is_turned(root):
+    step = {"type": "rotation", "rotation": [[0, 1, 0], [1, 0, 0], [0, 0, 1]]}
+    metadata(root, lambda level: level.update(coordinateTransformations=[step]))
+    read()
+
+
+@refused(r"expected coordinateTransformations with a scale, .* but got identity$")
+def scale_is_not_told(root):
+    metadata(root, lambda level: level["datasets"][0].update(coordinateTransformations=[{"type": "identity"}]))
+    read()
+
+
 @refused(r"expected the axes z, y, x with three scales, but got \['x', 'y', 'z'\]")
 def axes_are_turned(root):
     metadata(root, lambda level: level["axes"].reverse())
