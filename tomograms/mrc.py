@@ -9,7 +9,7 @@ import hashlib
 import math
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +21,7 @@ from tomograms.errors import InputError
 from tomograms.picks import NEAR
 
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
-"""Types of voxels by the header's mode; complex and packed ones are no tomogram's."""
+"""Types of voxels by the header's mode; complex and packed ones are no tomogram's. Integers may lack a sign."""
 AXES = ("mapc", "mapr", "maps")
 STACKS = range(401, 631)
 """Space groups of a stack of volumes."""
@@ -71,7 +71,8 @@ class MrcVolume:
         Raises
         ------
         InputError
-            If the file is cut off or damaged, or a voxel is not finite.
+            If the file is cut off or damaged, goes on behind its last slice, or a voxel is not finite. Less than a
+            slice of zeros at the end is padding.
         """
         try:
             volume = np.empty(self.shape, np.float32)
@@ -84,7 +85,9 @@ class MrcVolume:
                     part[...] = np.frombuffer(content, self.dtype).reshape(part.shape)
                     if not np.isfinite(part).all():
                         raise InputError(f"{self.path}: expected finite voxels, but slice {z} has NaN or infinity")
-                file.read(1)  # at the end gzip compares its checksum
+                rest = file.read(volume[0].size * self.dtype.itemsize)  # at the end gzip compares its checksum
+                if rest.strip(b"\0") or len(rest) == volume[0].size * self.dtype.itemsize:
+                    raise EOFError(f"it goes on after the {len(volume)} slices that its header tells")
         except InputError:
             raise
         except DAMAGED as error:
@@ -135,12 +138,16 @@ def find_volume(path: Path, stated: float | None = None, *, usual: float | None 
         raise InputError(f"{path}: expected a 3D volume (z, y, x), but got the shape {shape}")
     if int(header.ispg) in STACKS and header.mz != header.nz:
         raise InputError(f"{path}: expected one volume, but got a stack of volumes of {header.mz} sections each")
-    dtype = np.dtype(_bytes_of(header) if mode == 0 else MODES[mode]).newbyteorder(header.mode.dtype.byteorder)
+    dtype = np.dtype(MODES[mode]).newbyteorder(header.mode.dtype.byteorder)
     start = header.nbytes + int(header.nsymbt)
     wanted = start + math.prod(shape) * dtype.itemsize
     if not packed and length < wanted:
         raise InputError(f"{path}: expected {wanted} bytes for the shape {shape}, but the file ends after {length}")
-    return MrcVolume(path, packed, start, dtype, shape, _voxel_size(path, header, stated, usual))
+    volume = MrcVolume(path, packed, start, dtype, shape, _voxel_size(path, header, stated, usual))
+    signed = _told_sign(header, dtype)
+    if signed is None:
+        signed = mode != 0 or not _wraps(volume)
+    return volume if signed else replace(volume, dtype=np.dtype(dtype.str.replace("i", "u")))
 
 
 def _read_header(path: Path) -> tuple[Any, str]:
@@ -192,11 +199,30 @@ def _voxel_size(path: Path, header: Any, stated: float | None, usual: float | No
     return own
 
 
-def _bytes_of(header: Any) -> str:
-    """Return the type of a header's bytes: signed, but for files of IMOD's, or with a maximum, that say otherwise."""
+def _told_sign(header: Any, dtype: np.dtype[Any]) -> bool | None:
+    """Return whether a header says that integers are signed: by IMOD's flags for bytes, or its minimum and maximum."""
+    if dtype.kind != "i":
+        return True
     stamp, flags = np.frombuffer(header.tobytes()[152:160], np.dtype("i4").newbyteorder(header.mode.dtype.byteorder))
-    signed = flags & SIGNED if stamp == IMOD else not header.dmax > np.iinfo(np.int8).max
-    return MODES[0] if signed else "u1"
+    if dtype.itemsize == 1 and stamp == IMOD:
+        return bool(flags & SIGNED)
+    low, high, limit = float(header.dmin), float(header.dmax), np.iinfo(dtype).max
+    if not -limit - 1 <= low < high <= 2 * limit + 1:
+        return None  # unknown, or of data that these were made from
+    return high <= limit
+
+
+def _wraps(volume: MrcVolume) -> bool:
+    """Return whether neighbours in the middle slice of bytes, if signed, differ twice as much as without a sign."""
+    size = math.prod(volume.shape[1:])
+    try:
+        with _unpacked(volume.path, volume.packed) as file:
+            file.seek(volume.start + volume.shape[0] // 2 * size)
+            row = np.frombuffer(file.read(size), "u1")
+    except DAMAGED as error:
+        raise _unreadable(volume.path, error) from None
+    signed, unsigned = (np.abs(np.diff(row.view(kind).astype(np.int64))).sum() for kind in ("i1", "u1"))
+    return bool(signed > 2 * unsigned)
 
 
 def _unpacked(path: Path, packed: str) -> BinaryIO | gzip.GzipFile | bz2.BZ2File:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-SUFFIXES = (".mrc", ".mrc.gz", ".rec", ".map")
+SUFFIXES = tuple(kind + packed for packed in ("", ".gz", ".bz2") for kind in (".mrc", ".rec", ".map"))
 """In small letters or capitals."""
 OUTPUT = re.compile(r"(?:rec_)?(.+?)(?:_\d+\.\d+Apx)?")
 """What RELION (``rec_TS_1``) and Warp (``TS_1_10.00Apx``) call the tomogram of a tilt series."""

@@ -18,6 +18,7 @@ from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, write_config, write_t
 from tomograms.dataset import open_dataset, open_recorded
 from tomograms.errors import InputError
 from tomograms.mrc import IMOD, find_volume
+from tomograms.mrc_names import SUFFIXES
 from tomograms.particles import CZII, Particle
 from tomograms.tomogram import normalise
 
@@ -114,6 +115,57 @@ def test_bytes_without_a_sign(tmp_path, stamp, flags, largest, unsigned):
     content[152:160] = np.array([stamp, flags], "<i4").tobytes()
     path.write_bytes(content)
     assert np.array_equal(find_volume(path).read(), data if unsigned else data.view("i1"))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0), (0, -1), (-900.0, 3500.0)])  # none, unknown, of other data
+@pytest.mark.parametrize("pack", ["a.mrc", "a.mrc.gz"])
+def test_bytes_whose_header_does_not_tell_their_sign(tmp_path, pack, low, high):
+    smooth = np.random.default_rng(0).normal(0, 15, SHAPE)
+    for kind, centre in (("u1", 128), ("u1", 60), ("i1", 0), ("i1", -60)):
+        data = (centre + smooth).astype(kind)
+        path = write(tmp_path / f"{kind}{centre}" / pack, data.view("i1"), dmin=low, dmax=high)
+        assert np.array_equal(find_volume(path).read(), data)
+
+
+@pytest.mark.parametrize(("low", "high", "unsigned"), [(28000, 40000, True), (-32768, 32767, False), (0, 90000, False)])
+def test_words_without_a_sign(tmp_path, low, high, unsigned):
+    data = np.linspace(28000, 40000, np.prod(SHAPE)).astype("u2").reshape(SHAPE)
+    path = write(tmp_path / "a.mrc", data.view("i2"), dmin=low, dmax=high)
+    assert np.array_equal(find_volume(path).read(), data if unsigned else data.view("i2"))
+
+
+@pytest.mark.parametrize("pack", ["a.mrc", "a.mrc.gz"])
+def test_a_file_that_goes_on_behind_its_last_slice(tmp_path, pack):
+    content = write(tmp_path / "whole").read_bytes()
+    for more, right in ((bytes(700), True), (bytes(720), False), (b"\0\1", False)):
+        (tmp_path / pack).write_bytes(gzip.compress(content + more) if pack.endswith("gz") else content + more)
+        if right:
+            assert np.array_equal(find_volume(tmp_path / pack).read(), grey(0))
+        else:
+            message = error(find_volume(tmp_path / pack).read)
+            assert "expected an intact MRC file" in message and "goes on after the 9 slices" in message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: write(path, nz=4, mz=4, cella=(150, 120, 40)),
+        lambda path: write(path, np.ones(SHAPE, "i2"), mode=0),
+        lambda path: path.write_bytes((content := write(path).read_bytes())[:1024] + b"\1" * 1024 + content[1024:]),
+    ],
+)
+def test_a_header_that_tells_fewer_bytes_than_there_are(tmp_path, change):
+    change(tmp_path / "a.mrc")
+    assert "goes on after" in error(open_dataset(tmp_path, voxel_spacing=10.0).tomogram, "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"), [("a.map.gz", gzip.compress), ("a.REC.GZ", gzip.compress), ("a.mrc.bz2", bz2.compress)]
+)
+def test_packed_files_of_every_suffix(tmp_path, name, pack):
+    (tmp_path / name).write_bytes(pack(write(tmp_path / "whole").read_bytes()))
+    (tmp_path / "whole").unlink()
+    assert open_dataset(tmp_path).shape("a") == SHAPE
 
 
 def test_a_packed_file_is_known_by_its_content(tmp_path):
@@ -262,7 +314,7 @@ def test_one_file_a_run_and_one_kind_of_folder(tmp_path):
     write(tmp_path / "a.rec")
     assert error(open_dataset, tmp_path) == f"{tmp_path}: expected one file a run, but got a.mrc and a.rec"
     write_tree(tmp_path, {"TS_1": {}}, split="test")
-    rule = "expected a folder with train/static/ExperimentRuns or with MRC files (.mrc, .mrc.gz, .rec, .map)"
+    rule = f"expected a folder with train/static/ExperimentRuns or with MRC files ({', '.join(SUFFIXES)})"
     assert error(open_dataset, tmp_path) == f"{tmp_path}: {rule}, but found both"
     (tmp_path / "empty").mkdir()
     assert error(open_dataset, tmp_path / "empty") == f"{tmp_path / 'empty'}: {rule}, but found none"
