@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from tomograms.appearance import Appearance, appearance
+from tomograms.appearance import Appearance, appearance, bright_ones
 from tomograms.console import Progress, console
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
@@ -84,7 +84,10 @@ def say_masks(dataset: Dataset, runs: Sequence[str]) -> None:
 
 
 def look_at(dataset: Dataset, names: Sequence[str]) -> dict[str, Appearance]:
-    """Read every tomogram once, so that a damaged one is known at the start; return what each looks like."""
+    """Read every tomogram once, so that a damaged one is known at the start; return what each looks like.
+
+    It is said where contrast is inverted: a network that learns from both kinds finds neither well.
+    """
     found = {}
     with Progress() as progress:
         task = progress.task("reading tomograms", total=len(names))
@@ -92,6 +95,9 @@ def look_at(dataset: Dataset, names: Sequence[str]) -> dict[str, Appearance]:
             found[name] = appearance(dataset.tomogram(name))
             task.update(done)
         task.finish()
+    inverted = bright_ones(found)
+    if inverted:
+        _say(inverted)
     return found
 
 

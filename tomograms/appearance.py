@@ -1,11 +1,12 @@
 """What a tomogram looks like to a network, in a few figures, and whether that is like others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tomograms.tables import some_of
 from tomograms.tomogram import Tomogram, sampling_step
 
 SKEWED = 0.1
@@ -92,6 +93,18 @@ def unlike(one: Appearance, others: Sequence[Appearance]) -> str:
         if not known[0] / FACTOR <= value <= known[-1] * FACTOR:
             words.append(f"{WORDS[name]} {value:.4g} (there {known[0]:.4g} to {known[-1]:.4g})")
     return ", ".join(words)
+
+
+def bright_ones(found: Mapping[str, Appearance]) -> str:
+    """Return a sentence where tomograms by name look as if their particles were bright; empty if none do."""
+    bright = {name: one.skewness for name, one in found.items() if one.skewness > SKEWED}
+    if not bright:
+        return ""
+    others = "" if len(bright) == len(found) else f", and not in the other {len(found) - len(bright)}"
+    return (
+        f"contrast inverted, with bright particles where dark ones are expected (skewness above {SKEWED:g}), in "
+        f"{some_of(f'{name}: {value:+.2f}' for name, value in bright.items())}{others}"
+    )
 
 
 def _figures(one: Appearance) -> dict[str, float]:

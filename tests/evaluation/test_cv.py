@@ -13,10 +13,11 @@ from evaluation.cv import main
 from evaluation.run_directory import open_run
 from models import registry
 from tests.evaluation.toy_member import TOY, ToyMember
-from tests.tomograms.trees import set_voxel_size
+from tests.tomograms.trees import set_voxel_size, volume_folder
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError
 from tomograms.kaggle_tree import write_run
+from tomograms.ome_zarr import write_volume
 from tomograms.particles import CZII
 
 NAMES = ("TS_1", "TS_2", "TS_3")
@@ -328,3 +329,15 @@ def test_without_annotated_runs_it_says_what_makes_them_so(data):
     (folder / "picks.csv").write_text(f"experiment,particle_type,x,y,z\n{rows}")
     with pytest.raises(InputError, match="--voxel-spacing: expected a voxel size above 0 Å, but got 0"):
         cv("--data", "volumes", "--voxel-spacing", "0")
+
+
+def test_inverted_contrast_is_said_before_the_first_training(data, capsys):
+    cv()
+    assert "contrast" not in capsys.readouterr().out
+    folder = volume_folder(data, NAMES[1])
+    volume = open_dataset(data).source.volume(NAMES[1]).read()
+    shutil.rmtree(folder)
+    write_volume(folder, -volume, VOXEL_SIZE)
+    cv("--run", "b")
+    said = [line for line in capsys.readouterr().out.splitlines() if "contrast" in line]
+    assert len(said) == 1 and f", in {NAMES[1]}: +" in said[0] and said[0].endswith(", and not in the other 2")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from tomograms.appearance import Appearance, appearance, unlike
+from tomograms.appearance import Appearance, appearance, bright_ones, unlike
 from tomograms.tomogram import Tomogram, normalise
 
 TRAINING = [Appearance(-0.8, 3.4, 2.4, 0.86, 1840.0), Appearance(-0.2, 2.6, 2.3, 0.84, 1840.0)]
@@ -85,3 +85,14 @@ def test_blank_parts_do_not_matter():
     full, with_padding = (appearance(tomogram(v)) for v in (volume, padded))
     assert with_padding.skewness == pytest.approx(full.skewness, abs=0.2)
     assert with_padding.coarse == pytest.approx(full.coarse, rel=0.05)
+
+
+def test_bright_particles_are_said_whether_in_some_tomograms_or_in_all():
+    dark = {name: appearance(tomogram(scene(seed))) for seed, name in enumerate("AB")}
+    bright = {name: appearance(tomogram(-scene(seed))) for seed, name in enumerate("CD")}
+    noise = {"E": appearance(tomogram(np.random.default_rng(5).normal(size=(48, 48, 48))))}
+    assert bright_ones(dark | noise) == ""
+    some = bright_ones(dark | bright)
+    assert some.startswith("contrast inverted, with bright particles where dark ones are expected")
+    assert ", in C: +" in some and ", D: +" in some and some.endswith(", and not in the other 2")
+    assert bright_ones(bright).count("+") == 2 and "other" not in bright_ones(bright)
