@@ -64,6 +64,7 @@ def _programs(place: Place) -> set[str]:
 def _asked(picks: Any) -> PickSet:
     """Return what copick has of some picks, which it reads when it is asked for points."""
     content = {"points": [point.model_dump() for point in picks.points], "unit": picks.meta.unit}
+    content["voxel_spacing"] = picks.meta.voxel_spacing
     user, session, species = picks.user_id, picks.session_id, picks.pickable_object_name
     if picks.read_only:
         program = user == PORTAL and not _by_people(picks)

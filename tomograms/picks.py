@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import parse_json, replacing, write_json
-from tomograms.points import IDENTITY, centres_of
+from tomograms.points import IDENTITY, centres_of, voxel_size_of
 from tomograms.tables import read_table, typed
 
 UNITS = {
@@ -84,6 +84,8 @@ class PickSet:
         Whether positions are in voxels of the run's tomogram, and not in Å.
     program
         Whether a program made it: points carry scores other than 1, or a provenance is told. A person's do not.
+    voxel_size
+        Å of the voxels that positions are in, where the file tells it; else they are the tomogram's.
     """
 
     source: str
@@ -93,6 +95,7 @@ class PickSet:
     position: NDArray[np.float64]
     voxels: bool
     program: bool
+    voxel_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ class Choice:
         Parameters
         ----------
         found
-            Those that there are, Å with three decimals.
+            Those that there are, Å, usually with three decimals.
         source
             Where they are, for messages.
         usual
@@ -141,7 +144,9 @@ class Choice:
             If the one that is asked for is not there, or none is asked for and there are several.
         """
         asked = None if self.voxel_spacing is None else f"{self.voxel_spacing:.3f}"
-        names = [name for name in found if name == (asked or usual)]
+        names = [name for name in found if name == (asked or usual)] or [
+            name for name in found if asked and _with_decimals(name) == asked
+        ]
         if not names and asked is None:
             names = list(found)
         if len(names) != 1:
@@ -150,6 +155,14 @@ class Choice:
             kind = InputError if found else NoTomogramError
             raise kind(f"{source}: expected {rule}, but got {missing}")
         return names[0]
+
+
+def _with_decimals(name: str) -> str:
+    """Return a voxel spacing with three decimals, whatever it has; another text as it is."""
+    try:
+        return f"{float(name):.3f}"
+    except ValueError:
+        return name
 
 
 def unit_name(text: str) -> str:
@@ -198,7 +211,7 @@ def make_pick_set(content: Mapping[str, Any], source: str, name: tuple[str, str,
     Parameters
     ----------
     content
-        ``points`` and ``unit``.
+        ``points`` and ``unit``; of positions in voxels ``voxel_spacing``, the voxel size of where they were picked.
     source
         Where it comes from, for messages.
     name
@@ -215,7 +228,8 @@ def make_pick_set(content: Mapping[str, Any], source: str, name: tuple[str, str,
     position = centres_of(points, source) * UNITS[unit]
     scored = any(point.get("score") not in (None, 1.0) for point in points)
     user, session, particle_type = name
-    return PickSet(source, particle_type, user, session, position, unit in VOXELS, program or scored)
+    size = voxel_size_of(content, source) if unit in VOXELS else None
+    return PickSet(source, particle_type, user, session, position, unit in VOXELS, program or scored, size)
 
 
 def write_pick_set(path: Path, position: NDArray[np.float64], *, user: str, session: str, run: str) -> None:

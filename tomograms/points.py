@@ -1,4 +1,4 @@
-"""The centres of the points that a JSON file of picks holds."""
+"""The centres of the points that a JSON file of picks holds, and the voxels that they are told in."""
 
 import json
 from collections.abc import Mapping
@@ -21,12 +21,26 @@ def centres_of(points: list[Any], source: str) -> NDArray[np.float64]:  # (n, 3)
         shift = np.array([IDENTITY if matrix is None else matrix for matrix in matrices], np.float64)
         if all(type(value) is float for xyz in place for value in xyz) and shift.shape == (len(points), 4, 4):
             centres = np.array(place, np.float64) + shift[:, :3, 3]
-            if np.isfinite(centres).all():
+            if np.isfinite(centres).all() and np.allclose(shift[:, 3], IDENTITY[3]):
                 return centres
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         pass
     one_by_one = [_centre(point, f"{source}: point {number}") for number, point in enumerate(points)]
     return np.array(one_by_one, np.float64).reshape(-1, 3)
+
+
+def voxel_size_of(content: Mapping[str, Any], source: str) -> float | None:
+    """Return the size in Å of the voxels that a file's positions are in, if its ``voxel_spacing`` tells one."""
+    told = content.get("voxel_spacing")
+    if told is None:
+        return None
+    try:
+        size = float(told)
+    except (TypeError, ValueError, OverflowError):
+        size = np.nan
+    if not 0 < size < np.inf:
+        raise InputError(f"{source}: expected a voxel_spacing above 0 Å for positions in voxels, but got {told!r}")
+    return size
 
 
 def _centre(point: Any, where: str) -> list[float]:
@@ -48,4 +62,9 @@ def _centre(point: Any, where: str) -> list[float]:
         if not np.isfinite(number + shift):
             raise InputError(f"{where}: expected a finite number of Å for {axis}, but got {json.dumps(value)}")
         centre.append(number + float(shift))
+    if not np.allclose(transformation[3], IDENTITY[3]):  # copick refuses it, too
+        raise InputError(
+            f"{where}: expected transformation_ to end with the row 0, 0, 0, 1, for a translation stands in the last "
+            f"column, but got {json.dumps(matrix[3])}"
+        )
     return centre

@@ -9,7 +9,7 @@ import pandas as pd
 from tomograms.errors import InputError
 from tomograms.particles import Particle, by_name
 from tomograms.pick_checks import check_inside
-from tomograms.picks import PickSet, join_truth, make_truth
+from tomograms.picks import NEAR, PickSet, join_truth, make_truth
 from tomograms.volume import Volume
 
 
@@ -22,7 +22,7 @@ def truth_of(run: str, chosen: Iterable[PickSet], particles: Sequence[Particle],
         If one is of an undeclared species or holds a pick outside the volume, or several sets of a species differ.
     """
     known, tables = by_name(particles), []
-    sets = [replace(s, position=s.position * (volume.voxel_size if s.voxels else 1.0)) for s in chosen]
+    sets = [replace(s, position=s.position * _unit(s, volume)) for s in chosen]
     for name in sorted({pick_set.particle_type for pick_set in sets}):
         pick_set, *others = [s for s in sets if s.particle_type == name]
         if name not in known:
@@ -36,3 +36,11 @@ def truth_of(run: str, chosen: Iterable[PickSet], particles: Sequence[Particle],
         check_inside(pick_set, known[name], volume)
         tables.append(make_truth(run, name, pick_set.position))
     return join_truth(tables)
+
+
+def _unit(pick_set: PickSet, volume: Volume) -> float:
+    """Return Å per unit of positions; a voxel size that a file tells only roughly (`NEAR`) is the volume's own."""
+    if not pick_set.voxels:
+        return 1.0
+    told = pick_set.voxel_size or volume.voxel_size
+    return volume.voxel_size if abs(told / volume.voxel_size - 1) < NEAR else told

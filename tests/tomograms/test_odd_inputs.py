@@ -430,6 +430,45 @@ def picks_are_in_pixels(root):
 
 
 @right
+def picks_are_in_voxels_of_another_tomogram(root):
+    for told in (20.0, "20"):
+        change_picks(root, lambda content, told=told: content.update(unit="voxel", voxel_spacing=told))
+        change_picks(root, lambda content: content["points"][0].update(location={"x": 5, "y": 6, "z": 3}))
+        assert read()["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@right
+def picks_are_in_voxels_whose_size_is_told_roughly(root):
+    set_voxel_size(volume_folder(root / "data", "A"), 10.012444)
+    change_picks(root, lambda content: content.update(unit="voxel", voxel_spacing=10.0))
+    change_picks(root, lambda content: content["points"][0].update(location={"x": 10, "y": 12, "z": 6}))
+    assert np.allclose(read()["A"][1][["x", "y", "z"]], np.array([PLACE]) * 1.0012444)
+
+
+@refused(r"expected a voxel_spacing above 0 Å for positions in voxels, but got -10")
+def picks_are_in_voxels_of_a_negative_size(root):
+    change_picks(root, lambda content: content.update(unit="voxel", voxel_spacing=-10))
+    read()
+
+
+@refused(r"point 0: expected transformation_ to end with the row 0, 0, 0, 1, .*, but got \[50\.0, 0\.0, 0\.0, 1\.0\]")
+def picks_are_moved_by_a_matrix_that_is_transposed(root):
+    matrix = np.eye(4)
+    matrix[3, 0] = 50
+    change_picks(root, lambda content: content["points"][0].update(transformation_=matrix.tolist()))
+    read()
+
+
+@right
+def spacing_folder_has_other_decimals(root):
+    folder = volume_folder(root / "data", "A").parent
+    folder = folder.rename(folder.with_name("VoxelSpacing10"))
+    assert read(voxel_spacing=10.0)["A"][0].voxel_size == 10.0
+    folder.rename(folder.with_name("VoxelSpacing10.0"))
+    assert read(voxel_spacing=10.0)["A"][0].voxel_size == 10.0
+
+
+@right
 def picks_have_a_byte_order_mark(root):
     path = pick_file(root)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
