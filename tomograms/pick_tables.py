@@ -17,7 +17,11 @@ from tomograms.volume import Volume
 NAMES = ("rlnTomoName", "rlnMicrographName")
 VOXEL = tuple(f"rlnCoordinate{axis}" for axis in "XYZ")
 SERIES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize")
-"""Of the optics: the pixels that RELION counts ``rlnCoordinateX/Y/Z`` in, which are not the tomogram's voxels."""
+"""Of particles or optics: the pixels that RELION counts ``rlnCoordinateX/Y/Z`` in, not the tomogram's voxels."""
+DETECTOR, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
+"""µm and their quotient, as RELION 3.0 and Warp wrote the size of pixels; without the latter Å, as PyTom writes it."""
+OWN_SIZES = {"rlnPixelSize", DETECTOR}
+"""Of particles: voxels that must be the tomogram's."""
 ORIGIN = tuple(f"rlnOrigin{axis}Angst" for axis in "XYZ")
 PIXELS = tuple(f"rlnOrigin{axis}" for axis in "XYZ")
 TURNED = tuple(f"rlnTomoSubtomogram{angle}" for angle in ("Rot", "Tilt", "Psi"))
@@ -67,8 +71,8 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
 
     Block ``particles``, or the only one. ``rlnTomoName`` or ``rlnMicrographName`` names the run, with or without
     folder and suffix. ``rlnCenteredCoordinateX/Y/ZAngst`` is in Å from the voxel with the index n / 2. Without it
-    ``rlnCoordinateX/Y/Z`` is in pixels of the tilt series where the block ``optics`` tells their size (`SERIES`) and
-    the particles have no ``rlnPixelSize``, else in voxels, 0 at the centre of the first. Where all of them lie between
+    ``rlnCoordinateX/Y/Z`` is in pixels of the tilt series where their size is told (`SERIES`) and the particles have
+    none of `OWN_SIZES`, else in voxels, 0 at the centre of the first. Where all of them lie between
     0 and 1, they are in parts of the volume's voxels, as Warp's template matching writes them. Origins of a refinement
     (`ORIGIN`) are taken off.
 
@@ -88,9 +92,9 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     Raises
     ------
     InputError
-        If it is no STAR file, a column is missing, a run is not known, a coordinate is not a finite number, coordinates
-        are in voxels of another size than the tomogram's (``rlnPixelSize``), or origins are in pixels, or in
-        subtomograms that are turned.
+        If it is no STAR file, a block or column occurs twice, a column is missing, a run is not known, a coordinate is
+        not a finite number, coordinates are in voxels of another size than the tomogram's (`OWN_SIZES`), or origins are
+        in pixels, or in subtomograms that are turned.
     """
     table, optics = _particles(path)
     name = next((name for name in NAMES if name in table), None)
@@ -100,6 +104,8 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
             f"{path}: expected the columns {' or '.join(NAMES)}, and rlnCoordinateX, Y, Z or "
             f"rlnCenteredCoordinateXAngst, YAngst, ZAngst, but got {', '.join(map(str, table)) or 'none'}"
         )
+    lost = table[name].isna().to_numpy()
+    _refuse_rows(path, table[name], lost, f"a name for {name} that is not read as missing, as nan, NaN and <NA> are,")
     names = [run_name(text, runs, (*SUFFIXES, ".tomostar")) for text in table[name].astype(str)]
     _refuse_rows(path, table[name], ~np.isin(names, list(runs)), f"a run of {', '.join(runs)} for {name}")
     position = _numbers(path, table, columns)
@@ -108,12 +114,10 @@ def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volu
     shape = np.array([volumes[run].shape for run in names]).reshape(-1, 3)
     if columns == CENTRED:
         position += np.concatenate([to_angstrom(n / 2, s) for n, s in zip(shape, size, strict=True)] or [position])
-    elif "rlnPixelSize" not in table and _are_parts(position):
+    elif not OWN_SIZES & set(table) and _are_parts(position):
         position *= shape[:, ::-1] * size[:, None]
-    elif "rlnPixelSize" in table:
-        told = np.asarray(pd.to_numeric(table["rlnPixelSize"], errors="coerce"), np.float64)
-        rule = "coordinates in voxels of the tomogram and their size within 1 % for rlnPixelSize"
-        _refuse_rows(path, table["rlnPixelSize"], ~(np.abs(told / size - 1) <= NEAR), rule)
+    elif OWN_SIZES & set(table):
+        _check_voxels(path, table, size)
         position *= size[:, None]
     else:
         position *= _pixels(path, table, optics, size)[:, None]
@@ -149,8 +153,23 @@ def _origins(path: Path, table: pd.DataFrame) -> np.ndarray:
     return _numbers(path, table, ORIGIN)
 
 
+def _check_voxels(path: Path, table: pd.DataFrame, size: np.ndarray) -> None:
+    """Refuse coordinates in voxels of another size than the tomogram's, as one of `OWN_SIZES` tells."""
+    name = "rlnPixelSize" if "rlnPixelSize" in table else DETECTOR
+    told = np.asarray(pd.to_numeric(table[name], errors="coerce"), np.float64)
+    if name == DETECTOR and MAGNIFICATION in table:  # µm
+        told = told * 1e4 / _numbers(path, table, [MAGNIFICATION])[:, 0]
+    rule = f"coordinates in voxels of the tomogram and their size within 1 % for {name}"
+    _refuse_rows(path, table[name], ~(np.abs(told / size - 1) <= NEAR), rule)
+
+
 def _pixels(path: Path, table: pd.DataFrame, optics: pd.DataFrame, size: np.ndarray) -> np.ndarray:
-    """Return Å per pixel of each particle's coordinates: the tilt series' where the optics tell it, else ``size``."""
+    """Return Å per pixel of each particle's coordinates: the tilt series' where `SERIES` tells it, else ``size``."""
+    own = next((name for name in SERIES if name in table), None)
+    if own is not None:
+        told = _numbers(path, table, [own])[:, 0]
+        _refuse_rows(path, table[own], ~(told > 0), f"a size above 0 Å for {own}")
+        return told
     name = next((name for name in SERIES if name in optics), None)
     if name is None:
         return size
@@ -173,6 +192,11 @@ def _particles(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     except Exception as error:  # the parser has no kind of error of its own
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: expected a STAR file, but it cannot be read ({reason})") from None
+    with path.open(encoding="utf-8", errors="replace") as file:
+        begun = [line.split()[0] for line in file if line.startswith("data_")]
+    twice = [name for name in begun if begun.count(name) > 1]
+    if twice:  # of which the parser keeps the last
+        raise InputError(f"{path}: expected each block once, but got {twice[0]} twice")
     block = blocks.get("particles", next(iter(blocks.values())) if len(blocks) == 1 else None)
     if isinstance(block, dict):  # one particle, written without a loop
         block = pd.DataFrame([block])

@@ -778,6 +778,45 @@ def star_is_called_otherwise(root):
 
 
 @right
+def star_of_warp_1_tells_the_size_of_voxels(root):
+    star(root, loop((*VOXELS, "rlnMagnification", "rlnDetectorPixelSize"), "A.tomostar 10 12 6 10000 10.0"))
+    assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+    star(root, loop((*VOXELS, "rlnDetectorPixelSize"), "A 10 12 6 10.0"))
+    assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@refused(r"ribosome\.star: particle 1: expected coordinates in voxels .* for rlnDetectorPixelSize, but got '20'")
+def star_of_warp_1_is_in_other_voxels(root):
+    star(root, loop((*VOXELS, "rlnMagnification", "rlnDetectorPixelSize"), "A.tomostar 5 6 3 10000 20"))
+    read("mrc")
+
+
+@refused(r"ribosome\.star: particle 2: expected coordinates in voxels .* for rlnDetectorPixelSize, but got '5'")
+def star_of_pytom_is_in_other_voxels(root):
+    star(root, loop((*VOXELS, "rlnDetectorPixelSize"), "A 10 12 6 10", "A 20 24 12 5"))
+    read("mrc")
+
+
+@right
+def star_whose_particles_tell_the_pixels_of_the_tilt_series(root):
+    for name in ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize"):
+        star(root, loop((*VOXELS, name), "A 20 24 12 5"))
+        assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
+
+
+@refused(r"ribosome\.star: expected each block once, but got data_particles twice")
+def star_is_two_star_files(root):
+    star(root, loop(VOXELS, "A 10 12 6") + "\n" + loop(VOXELS, "B 10 12 6"))
+    read("mrc")
+
+
+@refused(r"ribosome\.star: particle 2: expected a name for rlnTomoName that is not read as missing, .* but got 'nan'")
+def star_names_a_tomogram_that_is_read_as_missing(root):
+    star(root, loop(VOXELS, "A 10 12 6", "nan 10 12 6"))
+    read("mrc")
+
+
+@right
 def star_in_pixels_of_two_tilt_series(root):
     optics = loop(("rlnOpticsGroup", "rlnTomoTiltSeriesPixelSize"), "1 2.5", "2 5", block="optics")
     star(root, optics + "\n" + loop((*VOXELS, "rlnOpticsGroup"), "A 40 48 24 1", "B 20 24 12 2"))
