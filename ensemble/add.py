@@ -19,6 +19,7 @@ from tomograms.coordinates import Extent, extent, inside
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tables import read_table, refuse
+from tomograms.units import COLUMN, in_angstrom
 
 NEEDED = ["experiment", "particle_type", "x", "y", "z", "score"]
 
@@ -59,7 +60,7 @@ def read_added(
     ----------
     path
         CSV with the columns ``experiment, particle_type, x, y, z, score``; positions in Å, any finite score, higher is
-        better. Other columns (``id``) are left out.
+        better. A column ``unit`` may tell another unit in each row. Other columns (``id``) are left out.
     member
         The name that the rows get; their model is ``mean``, for one model stands behind them.
     particles
@@ -74,13 +75,15 @@ def read_added(
     InputError
         If a rule is broken, with the line.
     """
-    table = read_table(path, NEEDED, numbers=NEEDED[2:])
+    extents = extents or {}
+    sizes = {name: volume.voxel_size for name, volume in extents.items()}
+    table = in_angstrom(path, read_table(path, NEEDED, numbers=NEEDED[2:], optional=(COLUMN,)), sizes.get)
     known = [particle.name for particle in particles]
     types = table["particle_type"]
     refuse(path, types, ~types.isin(known), f"a particle_type among {', '.join(known)}")
     places = table[NEEDED[:5]]
     refuse(path, places, places.duplicated(), "each position of a species once")
-    refuse_outside(path, table, particles, extents or {})
+    refuse_outside(path, table, particles, extents)
     absent = sorted(set(held_out) - set(table["experiment"]))
     if absent:
         raise InputError(

@@ -10,8 +10,9 @@ import starfile
 from tomograms.coordinates import to_angstrom
 from tomograms.errors import InputError
 from tomograms.mrc_names import SUFFIXES, run_name
-from tomograms.picks import NEAR, TRUTH_COLUMNS, UNITS, VOXELS, join_truth, unit_name
+from tomograms.picks import NEAR, TRUTH_COLUMNS, join_truth
 from tomograms.tables import read_table, refuse
+from tomograms.units import COLUMN, in_angstrom
 from tomograms.volume import Volume
 
 NAMES = ("rlnTomoName", "rlnMicrographName")
@@ -52,18 +53,11 @@ def read_csv(
         If a column is missing, or a run, a species or a unit is not known, or a coordinate is not a finite number; the
         line is named.
     """
-    table = read_table(path, TRUTH_COLUMNS, numbers=TRUTH_COLUMNS[2:], optional=("unit",))
+    table = read_table(path, TRUTH_COLUMNS, numbers=TRUTH_COLUMNS[2:], optional=(COLUMN,))
     table["experiment"] = [run_name(name, runs) for name in table["experiment"]]
     for column, known, rule in (("experiment", runs, "run"), ("particle_type", species, "species")):
         refuse(path, table[column], ~table[column].isin(list(known)), f"a {rule} of {', '.join(known)}")
-    if "unit" in table:
-        units = table["unit"].map(unit_name)
-        refuse(path, table["unit"], ~units.isin(list(UNITS)), f"the unit {', '.join(UNITS)}")
-        scale = np.array([UNITS[unit] for unit in units])
-        sizes = {run: volume(run).voxel_size for run in set(table["experiment"][units.isin(VOXELS)])}
-        scale *= [sizes[run] if unit in VOXELS else 1.0 for run, unit in zip(table["experiment"], units, strict=True)]
-        table[["x", "y", "z"]] *= scale[:, None]
-    return join_truth([table])
+    return join_truth([in_angstrom(path, table, lambda run: volume(run).voxel_size)])
 
 
 def read_star(path: Path, *, runs: Collection[str], volume: Callable[[str], Volume]) -> pd.DataFrame:
@@ -194,9 +188,9 @@ def _particles(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise InputError(f"{path}: expected a STAR file, but it cannot be read ({reason})") from None
     with path.open(encoding="utf-8", errors="replace") as file:
         begun = [line.split()[0] for line in file if line.startswith("data_")]
-    twice = [name for name in begun if begun.count(name) > 1]
-    if twice:  # of which the parser keeps the last
-        raise InputError(f"{path}: expected each block once, but got {twice[0]} twice")
+    again = next((name for name in begun if begun.count(name) > 1), None)
+    if again is not None:  # the parser keeps the last
+        raise InputError(f"{path}: expected each block once, but got {again} twice")
     block = blocks.get("particles", next(iter(blocks.values())) if len(blocks) == 1 else None)
     if isinstance(block, dict):  # one particle, written without a loop
         block = pd.DataFrame([block])

@@ -16,16 +16,10 @@ from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import parse_json, replacing, write_json
 from tomograms.points import IDENTITY, centres_of, voxel_size_of
 from tomograms.tables import read_table, typed
+from tomograms.units import COLUMN, UNITS, VOXELS, in_angstrom, unit_name
 
-UNITS = {
-    **dict.fromkeys(("angstrom", "ångström", "å"), 1.0),
-    **dict.fromkeys(("nanometer", "nanometre", "nm"), 10.0),
-    **dict.fromkeys(("voxel", "pixel", "px"), 1.0),
-}
-"""Units of picks, in Å; those of voxels depend on the tomogram."""
 NEAR = 0.01
 """Voxel sizes that differ by less are the same: nominal and calibrated ones do."""
-VOXELS = ("voxel", "pixel", "px")
 TRUTH_COLUMNS = ["experiment", "particle_type", "x", "y", "z"]
 
 
@@ -55,15 +49,16 @@ def write_truth(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_truth(path: Path) -> pd.DataFrame:
-    """Read picks from CSV; other columns are left out.
+    """Read picks from CSV, in Å or in the unit that a column ``unit`` tells; other columns are left out.
 
     Raises
     ------
     InputError
-        If the file is missing or no CSV, lacks a column, has an empty name, or holds a coordinate that is not a finite
-        number; the line is named.
+        If the file is missing or no CSV, lacks a column, has an empty name, tells an unknown unit or voxels, whose size
+        it does not tell, or holds a coordinate that is not a finite number; the line is named.
     """
-    return join_truth([read_table(path, TRUTH_COLUMNS, numbers=TRUTH_COLUMNS[2:])])
+    table = read_table(path, TRUTH_COLUMNS, numbers=TRUTH_COLUMNS[2:], optional=(COLUMN,))
+    return join_truth([in_angstrom(path, table, lambda _: None)])
 
 
 @dataclass(frozen=True)
@@ -163,11 +158,6 @@ def _with_decimals(name: str) -> str:
         return f"{float(name):.3f}"
     except ValueError:
         return name
-
-
-def unit_name(text: str) -> str:
-    """Return a unit as `UNITS` calls it: lower case, in the singular."""
-    return text.lower().rstrip("s")
 
 
 def pick_set_name(stem: str) -> tuple[str | None, str | None, str]:

@@ -42,7 +42,7 @@ def read_table(
     numbers
         Which of them hold numbers.
     optional
-        Columns that are wanted where the file has them.
+        Columns that are wanted where the file has them; one that is spelled like it is refused, not left out.
     exact_header
         Whether the file must have these columns in this order and no other.
 
@@ -84,7 +84,15 @@ def read_tables(
             raise InputError(f"{path}: line {first}: expected the header {wanted}, but got {','.join(header)[:100]!r}")
         missing = [column for column in columns if column not in header]
         if missing:
-            raise InputError(f"{path}: expected the columns {wanted}, but got no {','.join(missing)}")
+            raise InputError(
+                f"{path}: line {first}: expected the columns {wanted}, but got no {','.join(missing)} in "
+                f"{','.join(header)[:100]!r}"
+            )
+        spelled = [
+            (name, column) for name in header for column in optional if name != column and _alike(name) == column
+        ]
+        if spelled:
+            raise InputError(f"{path}: line {first}: expected a column {spelled[0][1]}, but got {spelled[0][0]!r}")
         found = [*columns, *(column for column in optional if column in header)]
         twice = [column for column in found if header.count(column) > 1]
         if twice:
@@ -95,6 +103,11 @@ def read_tables(
             some = list(islice(lines, rows))
             if some:
                 yield _table(path, header, found, some, numbers)
+
+
+def _alike(name: str) -> str:
+    """Return a column's name without blanks, in small letters and in the singular."""
+    return name.strip().lower().removesuffix("s")
 
 
 @contextmanager

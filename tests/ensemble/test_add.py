@@ -43,6 +43,21 @@ def test_an_id_and_other_columns_are_left_out(csv):
     pd.testing.assert_frame_equal(table, read(csv()))
 
 
+def test_units_are_heeded(csv):
+    rows = [(*row[:2], *(value / 10 for value in row[2:5]), row[5]) for row in ROWS]
+    table = read(csv([(*row, "nm") for row in rows], header=HEADER + ",unit"))
+    assert table[["x", "y", "z"]].to_numpy() == pytest.approx(read(csv())[["x", "y", "z"]].to_numpy())
+    voxels = csv([(*row, "voxel") for row in rows], header=HEADER + ",unit")
+    sizes = {name: Extent((64, 64, 64), 10.0) for name in (*RUNS, "test_1")}
+    again = read_added(voxels, member="other", particles=PAIR, held_out=RUNS, extents=sizes)
+    pd.testing.assert_frame_equal(again, table)
+    del sizes["test_1"]
+    with pytest.raises(InputError, match=r"line 5: expected a tomogram that is at hand, .* in its voxels, but got 'te"):
+        read_added(voxels, member="other", particles=PAIR, held_out=RUNS, extents=sizes)
+    with pytest.raises(InputError, match=r"line 2: expected the unit angstrom, .*, but got 'µm'"):
+        read(csv([(*row, "µm") for row in rows], header=HEADER + ",unit"))
+
+
 def test_kept_rows_are_read_again_by_experiment(csv, run):
     table = read(csv())
     keep_added(run, "other", table)

@@ -369,7 +369,11 @@ def test_units_of_a_table(tmp_path, unit, scale):
 @pytest.mark.parametrize(
     ("columns", "row", "message"),
     [
-        ("experiment,particle_type,x,y", "a,ribosome,1,2", "expected the columns .*, but got no z$"),
+        (
+            "experiment,particle_type,x,y",
+            "a,ribosome,1,2",
+            "line 1: expected the columns .*, but got no z in 'experiment,particle_type,x,y'$",
+        ),
         ("experiment,particle_type,x,y,z", "e,ribosome,1,2,3", "line 2: expected a run of a, b, c.1, d, but got 'e'$"),
         ("experiment,particle_type,x,y,z", "a,foo,1,2,3", "line 2: expected a species of apo-.*, but got 'foo'$"),
         ("experiment,particle_type,x,y,z", "a,ribosome,1,2,nan", "line 2: expected a finite number for z"),

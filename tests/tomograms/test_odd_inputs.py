@@ -649,15 +649,27 @@ def origin_of_an_mrc_file_moves_nothing(root):
     assert read("mrc")["A"][1][["x", "y", "z"]].to_numpy().tolist() == [PLACE]
 
 
-@refused(r"picks\.csv: expected the columns experiment,particle_type,x,y,z, but got no experiment")
+@refused(r"picks\.csv: line 1: expected the columns experiment,particle_type,x,y,z, but got no experiment")
 def table_has_no_header(root):
     csv(root, header="A,ribosome,1,2,3")
     read("mrc")
 
 
-@refused(r"picks\.csv: expected the columns .* but got no experiment,particle_type,x,y,z")
+@refused(r"picks\.csv: line 1: expected the columns .* but got no .*,z in 'experiment;particle_type;x;y;z'$")
 def table_has_semicolons(root):
     csv(root, "A;ribosome;1;2;3", header="experiment;particle_type;x;y;z")
+    read("mrc")
+
+
+@refused(r"picks\.csv: line 1: expected the columns .* but got no .* in 'Experiment, particle_type, X, y, z'$")
+def table_has_another_spelling(root):
+    csv(root, "A,ribosome,1,2,3", header="Experiment, particle_type, X, y, z")
+    read("mrc")
+
+
+@refused(r"picks\.csv: line 1: expected a column unit, but got 'Units'$")
+def table_spells_its_unit_otherwise(root):
+    csv(root, "A,ribosome,10,12,6,nm", header="experiment,particle_type,x,y,z,Units")
     read("mrc")
 
 

@@ -215,3 +215,12 @@ def test_picks_in_voxels_come_out_in_angstrom(tmp_path):
     assert open_dataset(root).picks("TS_1")[["x", "y", "z"]].to_numpy() == pytest.approx(
         VOXEL_SIZE * np.array([[1, 2, 3]])
     )
+
+
+def test_a_table_may_tell_its_unit(tmp_path):
+    path = tmp_path / "truth.csv"
+    path.write_text("experiment,particle_type,x,y,z,unit\nTS_1,ribosome,10,20,30,nm\nTS_1,ribosome,10,20,30,angstrom\n")
+    assert read_truth(path)["x"].tolist() == [10, 100]
+    path.write_text("experiment,particle_type,x,y,z,unit\nTS_1,ribosome,10,20,30,voxel\n")
+    with pytest.raises(InputError, match=r"line 2: expected a tomogram that is at hand, .*, but got 'TS_1'"):
+        read_truth(path)

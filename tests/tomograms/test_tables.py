@@ -66,8 +66,8 @@ def test_a_byte_order_mark_is_no_part_of_the_header(csv):
     [
         ("", "expected a CSV file with the columns name,x, but got an empty file"),
         ("\n\n", "expected a CSV file with the columns name,x, but got an empty file"),
-        ("x,y\n", "expected the columns name,x, but got no name"),
-        ("a\n", "expected the columns name,x, but got no name,x"),
+        ("x,y\n", "line 1: expected the columns name,x, but got no name in 'x,y'"),
+        ("a\n", "line 1: expected the columns name,x, but got no name,x in 'a'"),
         ("name,x\n\na,1\nb\n", "line 4: expected 2 fields, but got 'b'"),
         ("name,x\na,1,2\n", "line 2: expected 2 fields, but got 'a,1,2'"),
         ("name,x\n,1\n", "line 2: expected a value for name, but got ''"),
