@@ -13,7 +13,7 @@ from tomograms import copick_files
 from tomograms.copick_pick_sets import pick_sets
 from tomograms.errors import InputError, NoTomogramError
 from tomograms.files import read_json
-from tomograms.ome_zarr import find_volume
+from tomograms.ome_zarr import find_mask, find_volume
 from tomograms.particles import Particle, from_copick
 from tomograms.pick_checks import check_spacing
 from tomograms.picks import Choice, PickSet
@@ -114,7 +114,7 @@ class CopickProject:
                 found = resolve_copick_objects(name, self.project, "segmentation", run_name=self._run(run).name)
             except ValueError as error:
                 raise InputError(f"{self.root}: expected a segmentation's name, but got {name!r} ({error})") from None
-        return [find_volume(FileSystemStore(one.fs, one.path), one.path) for one in found]
+        return [find_mask(FileSystemStore(one.fs, one.path), one.path) for one in found]
 
     def pick_sets(self, run: str) -> list[PickSet]:
         """Return everybody's pick sets of a run's particles; none if nobody has picked.

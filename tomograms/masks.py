@@ -23,6 +23,8 @@ LOWEST = np.iinfo(np.int8).min
 """What IMOD writes for 0 into signed bytes."""
 SOFT = 0.5
 """From which value on a voxel lies inside; masks may have soft edges between 0 and 1."""
+OVERSHOOT = 0.1
+"""By how much a soft mask may go beyond 0 and 1, as interpolation and rounding make it."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Masks:
         if path is None:
             raise InputError(f"{self.name}: expected a mask called as the tomogram {run}, but found none")
         if path.is_dir():
-            return ome_zarr.find_volume(ome_zarr.open_store(path), str(path))
+            return ome_zarr.find_mask(ome_zarr.open_store(path), str(path))
         return mrc.find_volume(path, usual=like.voxel_size)
 
     def _segmentation(self, run: str, like: Volume) -> Volume:
@@ -160,7 +162,8 @@ def inside_of(stored: Volume) -> NDArray[np.bool_]:
     """Return which voxels of a mask are inside.
 
     Whole numbers are inside where they are not 0 (labels; bytes of 255, which MRC reads as -1), or above -128 where
-    that is the lowest of all and none is 0, as in IMOD's signed bytes. Others are inside from `SOFT` on.
+    that is the lowest of all and none is 0, as in IMOD's signed bytes. Others are inside from `SOFT` on; they may go
+    beyond 0 and 1 by `OVERSHOOT`.
 
     Raises
     ------
@@ -171,13 +174,13 @@ def inside_of(stored: Volume) -> NDArray[np.bool_]:
     low, high = float(values.min()), float(values.max())
     if all(np.array_equal(plane, np.rint(plane)) for plane in values):
         inside = values != 0
-        if inside.all() and low < high:
+        if inside.all() and (low < high or low == LOWEST):
             if low != LOWEST:
                 raise InputError(
                     f"{stored.source}: expected a mask with 0 outside, but got {low:g} to {high:g} without 0"
                 )
             inside = values > LOWEST
-    elif low < 0 or high > 1:
+    elif low < -OVERSHOOT or high > 1 + OVERSHOOT:
         raise InputError(
             f"{stored.source}: expected a mask, of whole numbers or from 0 to 1, but got {low:g} to {high:g}"
         )

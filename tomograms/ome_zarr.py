@@ -49,6 +49,9 @@ class ZarrVolume:
         Shape, chunks and their keys.
     voxel_size
         Å.
+    sparse
+        Whether a chunk that is missing holds the array's ``fill_value``: most of a mask's chunks are 0 throughout, and
+        zarr 3 leaves these out.
     """
 
     store: Store
@@ -57,6 +60,7 @@ class ZarrVolume:
     zarr_format: int
     layout: Layout
     voxel_size: float
+    sparse: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -127,7 +131,7 @@ class ZarrVolume:
         try:
             content = self.store.read(key, part)
         except KeyError:
-            if PurePosixPath(key).name in METADATA:
+            if self.sparse or PurePosixPath(key).name in METADATA:
                 return None
             raise InputError(
                 f"{self.source}/{key}: expected a chunk of the volume {self.shape}, but the file is missing; zarr 3 "
@@ -153,7 +157,15 @@ def open_store(path: Path) -> Store:
     return FolderStore(path)
 
 
-def find_volume(store: Store, source: str) -> ZarrVolume:
+def find_mask(store: Store, source: str) -> ZarrVolume:
+    """Read the metadata of a mask, which may be of booleans, and lack chunks without anything in them.
+
+    See `find_volume`.
+    """
+    return replace(find_volume(store, source, booleans=True), sparse=True)
+
+
+def find_volume(store: Store, source: str, *, booleans: bool = False) -> ZarrVolume:
     """Read a volume's metadata.
 
     Parameters
@@ -162,6 +174,8 @@ def find_volume(store: Store, source: str) -> ZarrVolume:
         The OME-Zarr group.
     source
         Where it lies, for messages.
+    booleans
+        Whether its array may be of booleans.
 
     Raises
     ------
@@ -186,8 +200,8 @@ def find_volume(store: Store, source: str) -> ZarrVolume:
     where = f"{source}/{path}/{name}"
     array = _json(store, f"{path}/{name}", source)
     if zarr_format == 3:
-        return ZarrVolume(store, source, path, 3, parse_format_3(array, where, source), voxel_size)
-    layout = parse_format_2(array, where, source)
+        return ZarrVolume(store, source, path, 3, parse_format_3(array, where, source, booleans=booleans), voxel_size)
+    layout = parse_format_2(array, where, source, booleans=booleans)
     if "dimension_separator" not in array and f"{path}/0.0.0" not in store and f"{path}/0/0/0" in store:
         layout = replace(layout, separator="/")  # of zarr-python before 2.8, whose nested stores did not say so
         told = json.dumps(array | {"dimension_separator": "/"}).encode()

@@ -92,7 +92,9 @@ def read_tables(
             (name, column) for name in header for column in optional if name != column and _alike(name) == column
         ]
         if spelled:
-            raise InputError(f"{path}: line {first}: expected a column {spelled[0][1]}, but got {spelled[0][0]!r}")
+            raise InputError(
+                f"{path}: line {first}: expected a column that is called {spelled[0][1]}, but got {spelled[0][0]!r}"
+            )
         found = [*columns, *(column for column in optional if column in header)]
         twice = [column for column in found if header.count(column) > 1]
         if twice:

@@ -1,6 +1,6 @@
 """Arrays through zarr 2, which reads and writes Zarr format 2; see `tomograms.zarr3` for the other."""
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,15 @@ class _Keys(MutableMapping[str, bytes]):
         return 0
 
 
+class _Store(zarr.storage.KVStore):
+    """Such a mapping as a store in which a chunk may be missing, where the function says so by ``None``."""
+
+    def getitems(self, keys: Iterable[str], *, contexts: Any = None) -> dict[str, bytes]:
+        """Return those of several keys that are there."""
+        contents = ((key, self._mutable_mapping.get(key)) for key in keys)
+        return {key: content for key, content in contents if content is not None}
+
+
 def open_array(
     read: Callable[[str, slice], bytes | None], path: str, zarr_format: int
 ) -> Callable[[tuple[slice, ...], NDArray[np.float32]], None]:
@@ -49,7 +58,8 @@ def open_array(
     Parameters
     ----------
     read
-        Returns (part of) the bytes of a key, ``None`` for metadata that are not there; raises for a missing chunk.
+        Returns (part of) the bytes of a key, ``None`` for metadata that are not there; for a missing chunk it
+        raises, or returns ``None``, too, where that holds the ``fill_value``.
     path
         The array's key.
     zarr_format
@@ -60,7 +70,7 @@ def open_array(
     callable
         Takes the part and the array that it is read into.
     """
-    array = zarr.open_array(store=zarr.storage.KVStore(_Keys(read)), path=path, mode="r")
+    array = zarr.open_array(store=_Store(_Keys(read)), path=path, mode="r")
     if array.dtype != np.float32:
         array = array.astype(np.float32)
 

@@ -61,7 +61,7 @@ class Layout:
             yield self.prefix + self.separator.join(file), tuple(map(slice, starts, stops))
 
 
-def parse_format_2(array: Mapping[str, Any], where: str, group: str) -> Layout:
+def parse_format_2(array: Mapping[str, Any], where: str, group: str, *, booleans: bool = False) -> Layout:
     """Return the layout that a ``.zarray`` tells.
 
     Parameters
@@ -70,6 +70,8 @@ def parse_format_2(array: Mapping[str, Any], where: str, group: str) -> Layout:
         Its content.
     where, group
         The file and the OME-Zarr group, for messages.
+    booleans
+        Whether yes and no are numbers, too.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def parse_format_2(array: Mapping[str, Any], where: str, group: str) -> Layout:
         valid = len(chunks) == 3 and min(chunks) >= 1 and array["zarr_format"] == 2
     except (KeyError, TypeError, ValueError, OverflowError):
         valid, chunks, kind = False, (), ""
-    if not valid or kind not in "fiu":
+    if not valid or kind not in ("fiub" if booleans else "fiu"):
         raise InputError(f"{where}: expected an array of numbers in Zarr format 2, but got {array}")
     separator = array.get("dimension_separator", ".")
     if separator not in (".", "/"):
@@ -92,7 +94,7 @@ def parse_format_2(array: Mapping[str, Any], where: str, group: str) -> Layout:
     return Layout(shape, chunks, "", separator, chunks, blosc)
 
 
-def parse_format_3(array: Mapping[str, Any], where: str, group: str) -> Layout:
+def parse_format_3(array: Mapping[str, Any], where: str, group: str, *, booleans: bool = False) -> Layout:
     """Return the layout that an array's ``zarr.json`` tells; see `parse_format_2`."""
     shape = _shape(array, group)
     try:
@@ -103,7 +105,7 @@ def parse_format_3(array: Mapping[str, Any], where: str, group: str) -> Layout:
         first, last = array["codecs"][0], array["codecs"][-1]
         unit = _triple(first["configuration"]["chunk_shape"]) if first["name"] == "sharding_indexed" else chunks
         valid = array["zarr_format"] == 3 and array["node_type"] == "array" and grid["name"] == "regular"
-        valid = valid and array["data_type"] in TYPES and separator in (".", "/")
+        valid = valid and array["data_type"] in (TYPES | {"bool"} if booleans else TYPES) and separator in (".", "/")
         valid = valid and all(c % u == 0 for c, u in zip(chunks, unit, strict=True))
         blosc = last["name"] == "blosc"
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):

@@ -153,7 +153,10 @@ REFUSED = {
     "added has a member's name": (with_added(*ROWS, arguments=("--add", "toy=other.csv")), "'toy' is taken"),
     "added has a path as name": (with_added(*ROWS, arguments=("--add", "../o=other.csv")), "a name of letters, digits"),
     "added is empty": (with_added(header=""), "other.csv: expected a CSV file with the columns"),
-    "added lacks scores": (with_added(header=TABLE[:-6]), "other.csv: expected the columns .* but got no score"),
+    "added lacks scores": (
+        with_added(header=TABLE[:-6]),
+        "other.csv: line 1: expected the columns .* but got no score",
+    ),
     "added has nan": (with_added(*ROWS, "TS_1,ribosome,1,1,1,nan"), "line 5: expected a finite number for score"),
     "added lies far outside": (with_added(*ROWS, "TS_1,ribosome,9e5,1,1,1"), "line 5: expected x, y, z in Å within"),
     "added repeats a place": (with_added(*ROWS, ROWS[0]), "line 5: expected each position of a species once"),

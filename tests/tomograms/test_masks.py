@@ -1,9 +1,12 @@
 """Masks: found by name, checked, brought to the tomogram's grid, and what they leave of volumes and picks."""
 
+import shutil
+
 import mrcfile
 import numpy as np
 import pytest
 
+from tests.tomograms.arrays import write_format_2
 from tests.tomograms.trees import write_config
 from tomograms.dataset import open_dataset, open_recorded
 from tomograms.errors import InputError
@@ -71,7 +74,11 @@ def test_a_pick_lies_where_its_nearest_voxel_does_and_one_outside_the_volume_whe
 
 
 @pytest.mark.parametrize(
-    "kind", ["bytes", "signed bytes of 255", "IMOD", "IMOD 255", "soft", "zarr", "no voxel size", "packed"]
+    "kind",
+    [
+        *("bytes", "signed bytes of 255", "IMOD", "IMOD 255", "soft", "overshoot", "zarr", "booleans", "sparse"),
+        *("no voxel size", "packed"),
+    ],
 )
 def test_masks_as_programs_write_them(data, masks, kind):
     path = masks / "A.mrc"
@@ -82,6 +89,16 @@ def test_masks_as_programs_write_them(data, masks, kind):
             write_mask(path, (slab().astype(int) * (255 if kind == "IMOD 255" else 1) - 128).astype(np.int8))
         case "soft":
             write_mask(path, np.where(slab() == 1, 0.7, 0.4).astype(np.float32))
+        case "overshoot":
+            write_mask(path, np.where(slab() == 1, 1.04, -1e-8).astype(np.float32))
+        case "booleans" | "sparse":
+            path.unlink()
+            write_volume(masks / "A.zarr", slab().astype(np.float32), 10.0)
+            shutil.rmtree(masks / "A.zarr/0")
+            write_format_2(masks / "A.zarr/0", slab() == 1 if kind == "booleans" else slab(), chunks=(3, 24, 28))
+            if kind == "sparse":  # as zarr 3 writes it
+                for file in ("0.0.0", "1.0.0", "6.0.0"):
+                    (masks / "A.zarr/0" / file).unlink()
         case "zarr":
             path.unlink()
             write_volume(masks / "A.zarr", slab().astype(np.float32), 10.0)
@@ -103,6 +120,9 @@ def test_a_copick_segmentation_is_a_mask(data, tmp_path):
             volume = slab(where=where).astype(np.float32)
             write_volume(runs / run / "Segmentations" / f"10.000_{user}_1_slab.zarr", volume, 10.0)
     config = write_config(data / "project.json")
+    shutil.rmtree(runs / "B/Segmentations/10.000_alice_1_slab.zarr/0")
+    write_format_2(runs / "B/Segmentations/10.000_alice_1_slab.zarr/0", slab() == 1, chunks=(3, 24, 28))
+    (runs / "B/Segmentations/10.000_alice_1_slab.zarr/0/0.0.0").unlink()
     masked = open_dataset(config, mask="slab:alice/1")
     assert np.array_equal(masked.tomogram("B").mask, slab() == 1)
     assert masked.record().mask == "slab:alice/1"
@@ -134,6 +154,11 @@ def test_a_resampled_tomogram_has_its_mask_resampled(data, masks):
     [
         (lambda path: path.unlink(), "expected a mask called as the tomogram A, but found none"),
         (lambda path: write_mask(path, slab() * np.int8(0)), r"A\.mrc: expected a mask that holds some voxel"),
+        (lambda path: write_mask(path, slab() * np.int8(0) + np.int8(-128)), "expected a mask that holds some voxel"),
+        (
+            lambda path: write_mask(path, slab() * np.float32(1.2)),
+            "expected a mask, of whole numbers or from 0 to 1, but got 0 to 1.2",
+        ),
         (lambda path: write_mask(path, slab() + np.int8(1)), r"A\.mrc: expected a mask with 0 outside, but got 1 to 2"),
         (
             lambda path: write_mask(path, slab()[1:]),

@@ -270,6 +270,12 @@ def voxels_are_complex(root):
     read()
 
 
+@refused(r"expected an array of numbers")
+def volume_is_a_mask(root):
+    array(root, lambda found: found.update(dtype="|b1"))
+    read()
+
+
 @refused(r"expected a folder that tells its voxel size, but got 'TenAngstrom'")
 def spacing_folder_has_no_number(root):
     folder = volume_folder(root / "data", "A").parent
@@ -667,7 +673,7 @@ def table_has_another_spelling(root):
     read("mrc")
 
 
-@refused(r"picks\.csv: line 1: expected a column unit, but got 'Units'$")
+@refused(r"picks\.csv: line 1: expected a column that is called unit, but got 'Units'$")
 def table_spells_its_unit_otherwise(root):
     csv(root, "A,ribosome,10,12,6,nm", header="experiment,particle_type,x,y,z,Units")
     read("mrc")
