@@ -6,7 +6,8 @@ from pathlib import Path
 
 from submissions.export.submission import read_submission
 from tomograms.dataset import open_dataset
-from tomograms.errors import run_command
+from tomograms.errors import InputError, run_command
+from tomograms.options import add_voxel_spacing
 from tomograms.particles import CZII
 from tomograms.pick_checks import doubtful_units
 from tomograms.program import program
@@ -25,6 +26,8 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         help="Kaggle tree, copick config or folder of MRC files (default: nothing is compared with it)",
     )
+    options.add_argument("--tomo-type", default="denoised", help="tomogram type of the data (default: denoised)")
+    add_voxel_spacing(options)
     return options
 
 
@@ -34,9 +37,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.data is None:
         table = read_submission(arguments.file, particles=CZII)
     else:
-        dataset = open_dataset(arguments.data)
+        options = {"tomogram_type": arguments.tomo_type, "voxel_spacing": arguments.voxel_spacing}
+        dataset = open_dataset(arguments.data, **options)
         names = dataset.source.names()
         extents = dataset.extents(name for name in names if dataset.has_tomogram(name))
+        if not extents:
+            raise InputError(f"{arguments.data}: expected tomograms, but found none of this type and voxel spacing")
         table = read_submission(arguments.file, particles=dataset.particles, extents=extents)
         line = doubtful_units(table, extents, "the positions")
         if line:

@@ -1,10 +1,14 @@
 import subprocess
 import sys
 
+import mrcfile
+import numpy as np
 import pytest
 
 from submissions.check import main
+from tests.tomograms.trees import volume_folder
 from tomograms.errors import run_command
+from tomograms.kaggle_tree import write_run
 
 GOOD = "id,experiment,particle_type,x,y,z\n0,TS_8,ribosome,100.0,200.0,150.0\n"
 
@@ -39,6 +43,27 @@ def test_positions_in_voxels_are_said(project, capsys):
     path.write_text(path.read_text().replace("100.0,200.0,150.0", "10.0,20.0,15.0"))
     assert run(path, "--data", project.data) == 0
     assert "in TS_8: are they in voxels or nanometres, and not in Å?" in capsys.readouterr().out
+
+
+def test_which_tomograms_are_meant_can_be_said(tmp_path, capsys):
+    with mrcfile.new(tmp_path / "TS_8.mrc") as file:
+        file.set_data(np.zeros((30, 30, 30), np.float32))  # with a header that says 1 Å
+        file.voxel_size = 1.0
+    path = tmp_path / "s.csv"
+    path.write_text(GOOD)
+    assert run(path, "--data", tmp_path) == 2 and "give --voxel-spacing" in capsys.readouterr().err
+    assert run(path, "--data", tmp_path, "--voxel-spacing", 10) == 0
+
+
+def test_tomograms_of_another_type(tmp_path, capsys):
+    write_run(tmp_path, "test", "TS_8", volume=np.zeros((30, 30, 30), np.float32), voxel_size=10.0, picks={})
+    volume = volume_folder(tmp_path, "TS_8", split="test")
+    volume.rename(volume.with_name("wbp.zarr"))
+    path = tmp_path / "s.csv"
+    path.write_text(GOOD)
+    assert run(path, "--data", tmp_path) == 2
+    assert "expected tomograms, but found none of this type and voxel spacing" in capsys.readouterr().err
+    assert run(path, "--data", tmp_path, "--tomo-type", "wbp") == 0
 
 
 def test_no_such_data(project, capsys):
