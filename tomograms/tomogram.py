@@ -18,6 +18,10 @@ QUARTILE = 0.6744897501960817
 DARKEST = 7.0
 """Deviations below the median that the darkest percent of the voxels may lie at: simulated tomograms that are denoised
 as the competition's are reach 6.5, and grey levels of images end at 7."""
+RARE, MOST = 1e-3, 0.95
+"""Part of the voxels from which on a level is one of the main ones, and that these hold together."""
+ALIKE = 2e-3
+"""Part of the range of grey levels: two that are nearer are one, rounded differently."""
 FEW = 50
 """Voxels on one level, besides: fewer say nothing of a distribution."""
 LEAST = 0.01
@@ -128,7 +132,7 @@ def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:
     if np.count_nonzero(sample == np.float32(median)) < max(COARSE * sample.size, FEW):
         with np.errstate(over="ignore"):
             return median, 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
-    levels, counts = np.unique(sample, return_counts=True)
+    levels, counts = _levels(sample)
     if len(levels) == 1:
         return median, 0.0
     half = float(np.diff(levels.astype(np.float64)).min()) / 2
@@ -139,6 +143,22 @@ def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:
     deviation = ndtri(np.clip(share, 1e-4, 1 - 1e-4))
     low, centre, high = np.interp([-QUARTILE, 0.0, QUARTILE], deviation, edge)
     return float(centre), float((high - low) / (2 * QUARTILE))
+
+
+def _levels(sample: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return grey levels and how many voxels are at each.
+
+    Where some levels hold `MOST` of the voxels, the others are counted with the nearest of these: a few voxels between
+    two levels, as where gold was erased, say nothing of how far apart levels are. Nor does rounding (`ALIKE`).
+    """
+    levels, counts = np.unique(sample, return_counts=True)
+    main = levels[counts >= max(RARE * sample.size, 1)]
+    if len(main) > 1 and counts[np.isin(levels, main)].sum() >= MOST * sample.size:
+        low, high = np.percentile(sample, (1, 99))
+        main = main[np.diff(main, prepend=-np.inf) > ALIKE * (high - low)]
+        nearest = np.searchsorted((main[1:] + main[:-1]) / 2, levels)
+        levels, counts = main, np.bincount(nearest, counts, len(main)).astype(np.int64)
+    return levels, counts
 
 
 def fill_values(volume: NDArray[np.float32], step: int) -> NDArray[np.float32]:

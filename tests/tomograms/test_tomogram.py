@@ -43,6 +43,21 @@ def test_gold_changes_nothing_else_and_is_clipped():
     np.testing.assert_allclose(result[10:], normalise(volume)[10:], atol=0.03)
 
 
+@pytest.mark.parametrize("deviation", [0.5, 0.8, 1, 2])
+@pytest.mark.parametrize("what", ["erased gold", "rounded in two ways", "rounded in two ways with offset"])
+def test_voxels_between_two_of_a_few_levels_change_nothing(deviation, what):
+    levels = np.rint(128 + deviation * noise((40, 40, 40)))
+    odd = levels.copy()
+    if what == "erased gold":
+        odd[5, 5, 5:9] = 126.9, 127.3, 128.001, 130.5
+    else:
+        every = np.indices(odd.shape).sum(0) % 2 == 1
+        odd = np.where(every, odd * np.float32(0.1), odd / np.float32(10)) + np.float32(50 * ("offset" in what))
+    result = normalise(odd.astype(np.float32))
+    result[5, 5, 5:9] = normalise(levels)[5, 5, 5:9]
+    np.testing.assert_allclose(result, normalise(levels), atol=0.02)
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("values", [(0.0,), (0.0, 0.0, 0.0), (0.0, 50.0, 300.0), (120.0,)])
 def test_a_lost_slice_inside_changes_nothing_elsewhere(axis, values):
