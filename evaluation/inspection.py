@@ -30,18 +30,28 @@ def find_annotated(dataset: Dataset) -> list[str]:
 
 
 def whose_picks(dataset: Dataset, runs: Iterable[str]) -> list[str]:
-    """Return sentences: whose picks are truth, where several have picked, and whose are passed over as a program's."""
+    """Return sentences: whose picks are truth, where several have picked, and whose are passed over as a program's.
+
+    Also which tables beside MRC files this project has written itself: they count, for somebody may have corrected
+    them.
+    """
     truth: dict[str, set[str]] = {}
+    exported: set[str] = set()
     programs: dict[str, list[str]] = {}
     for run in runs:
         sets = dataset.source.pick_sets(run)
         chosen = {(s.user, s.session) for s in dataset.choice.among(sets)}
+        exported |= {s.source for s in dataset.choice.among(sets) if s.exported}
         for user, _ in chosen:
             truth.setdefault(user or "-", set()).add(run)
         for user, session in sorted({(s.user, s.session) for s in sets if s.program} - chosen):
             programs.setdefault(f"{user or '-'}/{session or '-'}", []).append(run)
     several = some_of(f"{user} in {some_of(names)}" for user, names in truth.items()) if len(truth) > 1 else ""
     counted = [f"picks of several users count as truth (choose one with --user): {several}"] if several else []
+    if exported:
+        counted.append(
+            f"picks that this project has found itself count as truth: {some_of(exported)}; are they corrected?"
+        )
     return counted + [
         "a program's picks are no truth unless --user names them; passed over (user/session): "
         f"{whose} in {some_of(names)}"

@@ -10,7 +10,7 @@ from tomograms.files import read_json
 from tomograms.mrc import find_volume
 from tomograms.mrc_names import find_files, run_name
 from tomograms.particles import CZII, Particle, from_copick
-from tomograms.pick_tables import read_csv, read_star
+from tomograms.pick_tables import is_export, read_csv, read_star
 from tomograms.picks import Choice, PickSet, make_pick_set
 from tomograms.tables import some_of
 from tomograms.volume import Volume
@@ -68,6 +68,7 @@ class MrcFolder:
                 if path.suffix == ".star"
                 else read_csv(path, runs=self.files, species=known, volume=self.volume)
             )
+            exported = is_export(path)
             for key, rows in table.groupby(["experiment", "particle_type"]):
                 run, name = map(str, key)
                 if (run, name) in found:
@@ -76,7 +77,9 @@ class MrcFolder:
                         "has some, too"
                     )
                 position = rows[["x", "y", "z"]].to_numpy()
-                found[run, name] = PickSet(str(path), name, "", "", position, voxels=False, program=False)
+                found[run, name] = PickSet(
+                    str(path), name, "", "", position, voxels=False, program=False, exported=exported
+                )
         sets: dict[str, list[PickSet]] = {run: [] for run in self.files}
         for (run, _), pick_set in found.items():
             sets[run].append(pick_set)

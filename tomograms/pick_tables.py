@@ -21,12 +21,22 @@ SERIES = ("rlnTomoTiltSeriesPixelSize", "rlnMicrographPixelSize")
 """Of particles or optics: the pixels that RELION counts ``rlnCoordinateX/Y/Z`` in, not the tomogram's voxels."""
 DETECTOR, MAGNIFICATION = "rlnDetectorPixelSize", "rlnMagnification"
 """µm and their quotient, as RELION 3.0 and Warp wrote the size of pixels; without the latter Å, as PyTom writes it."""
+EXPORTED = {"tomogram_type", "run", "ensemble", "simulated"}
+"""Columns of a CSV file that this project has written."""
 OWN_SIZES = {"rlnPixelSize", DETECTOR}
 """Of particles: voxels that must be the tomogram's."""
 ORIGIN = tuple(f"rlnOrigin{axis}Angst" for axis in "XYZ")
 PIXELS = tuple(f"rlnOrigin{axis}" for axis in "XYZ")
 TURNED = tuple(f"rlnTomoSubtomogram{angle}" for angle in ("Rot", "Tilt", "Psi"))
 CENTRED = tuple(f"rlnCenteredCoordinate{axis}Angst" for axis in "XYZ")
+
+
+def is_export(path: Path) -> bool:
+    """Return whether a file of picks says that this project has written it: CSV by its columns, STAR by a block."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        if path.suffix == ".csv":
+            return set(file.readline().strip().split(",")) >= EXPORTED
+        return any(line.split()[:1] == ["data_provenance"] for line in file)
 
 
 def read_csv(

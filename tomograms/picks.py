@@ -81,6 +81,8 @@ class PickSet:
         Whether a program made it: points carry scores other than 1, or a provenance is told. A person's do not.
     voxel_size
         Å of the voxels that positions are in, where the file tells it; else they are the tomogram's.
+    exported
+        Whether it counts as a person's, but comes from a table that this project has written.
     """
 
     source: str
@@ -91,6 +93,7 @@ class PickSet:
     voxels: bool
     program: bool
     voxel_size: float | None = None
+    exported: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 import starfile
 
+from evaluation.inspection import whose_picks
 from evaluation.tomogram_types import open_types
 from submissions.export.provenance import Provenance
 from submissions.export.star import write_star
 from submissions.export.submission import Extent
+from submissions.export.table import write_csv
 from submissions.inputs import names_to_predict
 from tests.tomograms.trees import SHAPE, VOXEL_SIZE, grey, write_config, write_tree
 from tomograms.dataset import open_dataset, open_recorded
@@ -20,6 +22,7 @@ from tomograms.errors import InputError
 from tomograms.mrc import IMOD, find_volume
 from tomograms.mrc_names import SUFFIXES
 from tomograms.particles import CZII, Particle
+from tomograms.picks import TRUTH_COLUMNS
 from tomograms.tomogram import normalise
 
 CENTRES = np.array([[50.0, 40, 30], [10, 20.5, 30.5], [144, 0, 81]])  # xyz, Å
@@ -513,6 +516,18 @@ def test_star_files_that_are_refused(exported, change, message):
     starfile.write({"particles": change(read_table(path))}, path, overwrite=True)
     with pytest.raises(InputError, match=rf"ribosome.star: {message}"):
         open_dataset(exported).runs("train")
+
+
+def test_own_exports_count_as_truth_and_that_is_said(exported):
+    lines = whose_picks(open_dataset(exported), ["a"])
+    rule = "picks that this project has found itself count as truth"
+    assert lines == [f"{rule}: {exported / 'ribosome.star'}; are they corrected?"]
+    (exported / "ribosome.star").unlink()
+    rows = pd.DataFrame([("a", "ribosome", 50.0, 40.0, 30.0, 0.5)], columns=[*TRUTH_COLUMNS, "score"])
+    write_csv(exported, [rows], extents={"a": Extent(SHAPE, VOXEL_SIZE)}, provenance=PROVENANCE)
+    assert whose_picks(open_dataset(exported), ["a"]) == [f"{rule}: {exported / 'picks.csv'}; are they corrected?"]
+    write_picks(exported, ["a,ribosome,50,40,30,0.5,me"], "experiment,particle_type,x,y,z,score,run")
+    assert whose_picks(open_dataset(exported), ["a"]) == []
 
 
 def test_parts_of_the_volume_as_warps_template_matching_writes_them(root):
