@@ -8,7 +8,7 @@ from tomograms.appearance import Appearance, appearance, bright_ones
 from tomograms.console import Progress, console
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
-from tomograms.pick_checks import doubtful_units
+from tomograms.pick_checks import doubtful_units, repeated
 from tomograms.picks import join_truth
 from tomograms.tables import some_of
 
@@ -75,9 +75,9 @@ def brought(dataset: Dataset, runs: Iterable[str], whose: str) -> list[str]:
 
 
 def say_doubts(dataset: Dataset, picks: pd.DataFrame) -> None:
-    """Say where picks seem to be in another unit than Å."""
-    line = doubtful_units(picks, dataset.extents(sorted(set(picks["experiment"]))), "the picks")
-    if line:
+    """Say where picks seem to be in another unit than Å, or stand twice."""
+    units = doubtful_units(picks, dataset.extents(sorted(set(picks["experiment"]))), "the picks")
+    for line in filter(None, (units, repeated(picks))):
         _say(line)
 
 

@@ -87,3 +87,21 @@ def doubtful_units(table: pd.DataFrame, volumes: Mapping[str, Extent], what: str
         f"{what} of a species lie within the first {100 * max(found.values()):.2g} % of the volume along x, y and z in "
         f"{some_of(found)}: are they in voxels or nanometres, and not in Å?"
     )
+
+
+def repeated(table: pd.DataFrame) -> str:
+    """Return a sentence where picks of a species stand at one place several times; empty if none do.
+
+    Parameters
+    ----------
+    table
+        ``experiment, particle_type, x, y, z``.
+    """
+    again = table[table.duplicated(["experiment", "particle_type", "x", "y", "z"])]
+    if again.empty:
+        return ""
+    found = again.groupby("experiment").size()
+    return (
+        "picks that stand at the same place as another of their species, each of which counts as a particle: "
+        f"{some_of(f'{count} in {name}' for name, count in found.items())}"
+    )

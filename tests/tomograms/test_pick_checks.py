@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tomograms.coordinates import Extent
-from tomograms.pick_checks import doubtful_units
-from tomograms.picks import make_truth
+from tomograms.pick_checks import doubtful_units, repeated
+from tomograms.picks import join_truth, make_truth
 
 VOLUME = Extent((184, 630, 630), 10.0)
 
@@ -33,3 +33,10 @@ def test_voxels_and_nanometres_are_doubted(scale):
 )
 def test_others_are_not(picks, volume):
     assert doubtful_units(picks, {"TS_1": volume}, "the picks") == ""
+
+
+def test_picks_that_stand_twice_are_said():
+    place = np.array([[100.0, 100, 100]])
+    tables = [make_truth("TS_1", "ribosome", np.repeat(place, 3, 0)), make_truth("TS_2", "ribosome", place)]
+    assert repeated(join_truth(tables)).endswith("each of which counts as a particle: 2 in TS_1")
+    assert repeated(join_truth([make_truth("TS_1", name, place) for name in ("ribosome", "apo-ferritin")])) == ""
