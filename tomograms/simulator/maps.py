@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tomograms.errors import InputError
+from tomograms.mrc import DAMAGED
 from tomograms.particles import Particle
 from tomograms.simulator.densities import Species, from_beads, from_grid
 from tomograms.simulator.structures import Beads
@@ -90,10 +91,13 @@ def read_map(name: str, path: Path, voxel_size: float) -> Species:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with mrcfile.open(path) as file:
-                grid, spacing, header = np.asarray(file.data, np.float32), file.voxel_size.copy(), file.header
+                data, spacing, header = np.asarray(file.data), file.voxel_size.copy(), file.header
                 axes = [int(header.maps), int(header.mapr), int(header.mapc)]
-    except (OSError, ValueError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: expected an MRC map, but it cannot be read ({error})") from None
+    if data.dtype.kind not in "fiu":
+        raise InputError(f"{path}: expected a map of real numbers, but got {data.dtype}")
+    grid = data.astype(np.float32)
     sizes = np.array([float(spacing.z), float(spacing.y), float(spacing.x)])
     if grid.ndim != 3 or min(grid.shape) < 4:
         raise InputError(f"{path}: expected a 3D map, but got an array of shape {grid.shape}")

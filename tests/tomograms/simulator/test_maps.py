@@ -71,6 +71,17 @@ def test_dust_is_left_out_and_packed_files_are_read(tmp_path):
     assert species.reach < 120 and len(species.density) * VOXEL_SIZE < 280
 
 
+def test_a_packed_map_that_is_cut_off_or_complex_is_one_line(tmp_path):
+    path = tmp_path / "ribosome.mrc.gz"
+    for grid, kept, words in ((blobs(), -300, "it cannot be read"), (blobs().astype(np.complex64), None, "complex64")):
+        with mrcfile.new(path, compression="gzip", overwrite=True) as file:
+            file.set_data(grid)
+            file.voxel_size = 6.0
+        path.write_bytes(path.read_bytes()[:kept])
+        with pytest.raises(InputError, match=rf"ribosome.mrc.gz: expected .*{words}"):
+            read_species(tmp_path, RIBOSOME, VOXEL_SIZE)
+
+
 def test_the_centre_is_that_of_the_mass():
     grid, centre, radius = isolate(blobs(), 6.0, "map")
     index = np.indices(grid.shape).reshape(3, -1)
