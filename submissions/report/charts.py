@@ -18,10 +18,12 @@ from submissions.report.layers import FALSE_POSITIVE, FOUND, HIT, MISS
 
 INK, FAINT = "#010203", "#010204"
 """Stand for the page's own colours, which replace them in the SVG."""
-COLOURS = {HIT: "#2b8cd6", FALSE_POSITIVE: "#d9661f", MISS: "#a8780a", FOUND: "#2b8cd6"}
-"""Of kinds of marks; seen on white and on dark grey."""
+COLOURS = {HIT: "#2b8cd6", FALSE_POSITIVE: "#d9661f", MISS: INK, FOUND: "#2b8cd6"}
+"""Of kinds of marks; seen on white and on dark grey, and told apart by colour-blind readers."""
 LINES = ("#2b8cd6", "#d9661f", "#1a9c74")
 """Precision, recall, F4."""
+METRICS = {"dice": "Dice", "watch_map50": "mAP50"}
+"""What the metrics of histories are called."""
 LEFT, WIDTH = 0.12, 0.85
 """Where the axes of a chart lie, as shares of its width: the page lays a marker over it."""
 TICKS = (0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99)
@@ -31,10 +33,12 @@ def operating_chart(key: str, thresholds: Sequence[float], curve: Mapping[str, A
     """Return precision, recall and F4 over the threshold, which is drawn on the logit scale."""
     figure, axes = _axes(4.2, 2.3)
     x = np.log(np.divide(thresholds, 1 - np.asarray(thresholds)))
-    for name, label, colour in zip(
-        ("precision", "recall", "f_beta"), ("precision", "recall", "F4"), LINES, strict=True
-    ):
-        axes.plot(x, np.array(curve[name], float), color=colour, lw=1.6, label=label)
+    labels, styles = (
+        ("precision", "recall", "F4"),
+        ("-", "-", (0, (3, 2))),
+    )  # F4 often lies on recall, which shows through
+    for name, label, colour, style in zip(("precision", "recall", "f_beta"), labels, LINES, styles, strict=True):
+        axes.plot(x, np.array(curve[name], float), color=colour, lw=1.6, ls=style, label=label)
     ticks = np.array(TICKS)
     axes.set(
         xlim=(x[0], x[-1]), ylim=(0, 1.02), xticks=np.log(ticks / (1 - ticks)), xticklabels=[f"{t:g}" for t in TICKS]
@@ -86,7 +90,7 @@ def curves_chart(key: str, curves: Sequence[Mapping[str, Any]], part: str, label
     for curve in curves:
         points = np.array(curve[part], float).reshape(-1, 2)
         axes.plot(*points.T, color=LINES[0], lw=1.1, alpha=0.7, marker="." if len(points) < 30 else "")
-    axes.set(xlabel="step", ylabel=label, ylim=(0, 1 if part == "validation" else None))
+    axes.set(xlabel="step", ylabel=label, xlim=(0, None), ylim=(0, 1 if part == "validation" else None))
     return _svg(figure, f"curves {key} {part}")
 
 
@@ -113,7 +117,7 @@ def _legend(axes: Axes, *, columns: int) -> None:
     if axes.get_legend_handles_labels()[0]:
         axes.legend(
             loc="lower right", bbox_to_anchor=(1.0, 0.98), ncols=columns, fontsize=8, frameon=False, labelcolor=INK,
-            borderaxespad=0.1, handlelength=1.2, columnspacing=1.0, handletextpad=0.4,
+            borderaxespad=0.1, handlelength=1.5, columnspacing=1.0, handletextpad=0.4,
         )  # fmt: skip
 
 

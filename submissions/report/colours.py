@@ -7,8 +7,8 @@ from matplotlib.colors import to_hex
 
 from tomograms.particles import Particle
 
-BRIGHT = ("#56B4E9", "#B9A3FF", "#E69F00", "#F0E442", "#00C896", "#FF8FD0", "#FF6B35", "#FFFFFF")
-"""After Okabe and Ito, whose colours colour-blind people can tell apart; on a dark rim each is seen on any grey."""
+BRIGHT = ("#56B4E9", "#7070FF", "#E69F00", "#F0E442", "#60F0A8", "#D86090", "#F04830", "#FFFFFF")
+"""Three of Okabe and Ito's, and others that colour-blind people tell from them; a dark rim lifts each off any grey."""
 
 
 def species_colours(particles: Sequence[Particle]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from submissions.report.charts import (
     LEFT,
+    METRICS,
     WIDTH,
     curves_chart,
     heights_chart,
@@ -99,7 +100,7 @@ def charts(facts: Mapping[str, Any]) -> dict[str, Any]:
         for key in ("loss", "validation"):
             own = [curve for curve in curves if curve[key]]
             if own:
-                label = own[0]["metric"].replace("_", " ") if key == "validation" else "loss"
+                label = METRICS.get(own[0]["metric"], own[0]["metric"]) if key == "validation" else "loss"
                 drawn[key] = Markup(curves_chart(member, own, key, label))
         made["curves"][member] = drawn
     return made

@@ -10,7 +10,8 @@ from evaluation.counts import count
 from postproc.candidates import concatenate, empty_candidates, make_candidates
 from submissions.pictures import main
 from submissions.prediction.fusion import load_fusion
-from submissions.report.colours import species_colours
+from submissions.report.charts import COLOURS, INK
+from submissions.report.colours import BRIGHT, species_colours
 from submissions.report.layers import FALSE_POSITIVE, FOUND, FUSED, HIT, MISS, judge, load_layers
 from submissions.report.panels import MARKER, _draw_legend, slice_positions, write_panels
 from tests.submissions.conftest import RUN, TEST, TRAIN
@@ -74,6 +75,35 @@ def test_kinds_differ_in_shape_and_species_in_colour():
     assert (rgb @ [0.2126, 0.7152, 0.0722]).min() > 0.4  # on a dark particle, too
     many = species_colours([Particle(f"p{i}", i, 1.0, 1.0) for i in range(40)])
     assert len(set(many.values())) == 40
+
+
+CONFUSED = {
+    "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopia": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+"""What colour-blind people see, on linear RGB: Machado, Oliveira and Fernandes (2009)."""
+LAB = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+WHITE = [0.9505, 1.0, 1.089]
+
+
+def least_distance(colours, seen):
+    """Return the least CIE 1976 distance of two of these colours, as somebody sees them with this matrix."""
+    rgb = np.array([[int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)] for colour in colours])
+    linear = np.clip(np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92) @ np.transpose(seen), 0, 1)
+    part = linear @ np.transpose(LAB) / WHITE
+    x, y, z = np.where(part > 0.008856, np.cbrt(part), 7.787 * part + 16 / 116).T
+    lab = np.column_stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+    return (np.linalg.norm(lab[:, None] - lab, axis=-1) + 1e9 * np.eye(len(lab))).min()
+
+
+@pytest.mark.parametrize("seen", [np.eye(3), *CONFUSED.values()], ids=["all", *CONFUSED])
+def test_colour_blind_readers_tell_colours_apart(seen):
+    assert least_distance(BRIGHT, seen) > 16
+    for page in ("#ffffff", "#15191f"):
+        ink = "#1d2430" if page == "#ffffff" else "#e4e8ee"
+        kinds = {ink if colour == INK else colour for colour in COLOURS.values()}
+        assert least_distance([*kinds, page], seen) > 16
 
 
 def test_marks_of_a_slice_are_drawn_in_the_colours_of_their_species(tmp_path):
