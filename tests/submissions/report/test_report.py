@@ -16,6 +16,7 @@ from evaluation.thresholds import apply_thresholds
 from submissions.make import main as make
 from submissions.report import page
 from submissions.report.__main__ import main
+from submissions.report.charts import LINES, operating_chart
 from submissions.report.gallery import Gallery, gather_gallery
 from submissions.report.layers import FALSE_POSITIVE, HIT, MISS
 from submissions.report.operating import grid, operating
@@ -171,6 +172,31 @@ def test_what_a_tomogram_warns_of(material):
     assert rows["TS_9"]["warnings"] == ["not predicted by boxes", "not predicted by maps", "nothing is reported"]
     assert rows["TS_9"]["picks"] == 0 and rows["TS_9"]["expected_precision"] is None
     assert 0 <= rows["TS_8"]["quality"] <= 1
+
+
+def test_warnings_have_a_column_only_where_there_are_some(material):
+    told = facts_of(material)
+    quiet = told | {"tomograms": [row | {"warnings": []} for row in told["tomograms"]]}
+    loud = told | {"tomograms": [row | {"warnings": ["few picks"]} for row in told["tomograms"]]}
+    assert '<td class="words">few picks</td>' in render(loud, Gallery(), CZII)
+    text = render(quiet, Gallery(), CZII)
+    assert 'class="words"' not in text and "No tomogram has a warning." in text
+
+
+def test_a_printed_page_keeps_its_colours_and_pictures(material):
+    text = render(facts_of(material), gather_gallery(material), CZII)
+    dot, printed = re.search(r"[.]dot {[^}]*}", text)[0], text.split("@media print", 1)[1]
+    assert "print-color-adjust: exact" in dot  # browsers print no backgrounds otherwise, and a legend needs them
+    assert "break-inside: avoid" in printed and "break-after: avoid" in printed
+    assert 'loading="lazy"' not in text  # a picture that was never scrolled to may be missing on paper
+
+
+def test_curves_are_told_apart_without_colour():
+    """F4 lies on recall over long stretches: its dashes let the other show through."""
+    own = {"precision": [0.5, 0.9], "recall": [0.9, 0.5], "f_beta": [0.9, 0.5]}
+    lines = re.findall(r'<path d="[^"]*" clip-path[^>]*style="([^"]*)"', operating_chart("a", [0.1, 0.9], own))
+    dashed = {re.search("stroke: (#[0-9a-f]+)", line)[1] for line in lines if "dasharray" in line and "#" in line}
+    assert dashed == {LINES[2]}
 
 
 def test_pictures_get_smaller_until_the_page_fits(material, monkeypatch):
