@@ -7,14 +7,16 @@ from pathlib import Path
 from tomograms.errors import run_command
 from tomograms.program import program
 
+DESCRIPTION = """Draw slices of one simulated tomogram, on the right with the true particles."""
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    options = argparse.ArgumentParser(prog=program("tomograms.simulator.picture"), description=__doc__)
+    options = argparse.ArgumentParser(prog=program("tomograms.simulator.picture"), description=DESCRIPTION)
     options.add_argument("path", type=Path, help="PNG file to write")
     options.add_argument("--shape", type=int, nargs=3, default=(128, 320, 320), metavar=("Z", "Y", "X"), help="voxels")
     options.add_argument("--crowding", type=float, default=4.0, metavar="F", help="factor on the numbers of particles")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="another one makes another tomogram (default 0)")
     return options
 
 

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tomograms.console import Progress
+import torch
+
+from tomograms.console import Progress, console
 from tomograms.disk import require_space
 from tomograms.errors import InputError
 from tomograms.files import naming, write_json
@@ -31,11 +33,13 @@ def write_simulated(options: argparse.Namespace) -> None:
         If an option has a value that makes no data set; see also `write_tree` and `maps.read_species`.
     """
     shape, numbers = tuple(options.shape), (options.train, options.test, options.seed)
-    if min(shape) < 8 or min(numbers) < 0:
-        raise InputError(
-            "--shape, --train, --test, --seed: expected at least 8 voxels and no negative number, but got "
-            f"{shape}, {numbers}"
-        )
+    if min(shape) < 8:
+        raise InputError(f"--shape: expected at least 8 voxels along each axis, but got {shape}")
+    if min(numbers) < 0:
+        raise InputError(f"--train, --test, --seed: expected no negative number, but got {numbers}")
+    if not options.train + options.test:
+        raise InputError("--train, --test: expected at least one run, but got 0 and 0")
+    check_device(options.device)
     asked = {"voxel_size": options.voxel_size, "crowding": (options.crowding, options.crowding)}
     settings = partial(mixture, options.seed, **asked) if options.mixed else replace(CZII_LIKE, **asked)
     species = (
@@ -48,6 +52,23 @@ def write_simulated(options: argparse.Namespace) -> None:
         "test": [f"SIM_{n}" for n in range(101, options.test + 101)],
     }
     write_tree(options.root, settings, options.seed, shape, runs=runs, species=species, device=options.device)
+    told = f"{options.root}: training runs: {options.train}; test runs: {options.test}; each with its truth"
+    console().print(told, soft_wrap=True)
+
+
+def check_device(name: str) -> None:
+    """Refuse a device that torch cannot work on.
+
+    Raises
+    ------
+    InputError
+        If an operation fails there.
+    """
+    try:
+        torch.arange(4, device=name).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"--device: expected cpu or cuda[:N] that works, but got {name!r} ({why})") from error
 
 
 def mixture(seed: int, number: int, **changed: Any) -> Settings:

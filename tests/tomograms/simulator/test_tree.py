@@ -27,9 +27,10 @@ def test_a_tree_reads_back_as_it_was_simulated(tmp_path):
         assert np.allclose(found[["x", "y", "z"]], picks[["x", "y", "z"]], atol=1e-3)
 
 
-def test_the_command_writes_a_tree_and_no_second_one(tmp_path):
+def test_the_command_writes_a_tree_and_no_second_one(tmp_path, capsys):
     arguments = [str(tmp_path / "tree"), "--train", "1", "--test", "0", "--shape", "24", "40", "40", "--crowding", "3"]
     main(arguments)
+    assert "training runs: 1; test runs: 0" in capsys.readouterr().out
     assert open_dataset(tmp_path / "tree").runs("train") == ("SIM_1",)
     with pytest.raises(InputError, match="expected a folder without a data set, but it holds one"):
         main(arguments)
@@ -40,7 +41,11 @@ def test_the_command_writes_a_tree_and_no_second_one(tmp_path):
     [
         (["--crowding", "400"], r"expected room for \d+ x [\w-]+ without overlaps"),
         (["--maps", "nowhere"], "nowhere: no such folder of maps"),
-        (["--shape", "4", "40", "40"], "at least 8 voxels"),
+        (["--shape", "4", "40", "40"], "--shape: expected at least 8 voxels along each axis"),
+        (["--train", "-1"], "--train, --test, --seed: expected no negative number"),
+        (["--train", "0", "--test", "0"], "--train, --test: expected at least one run, but got 0 and 0"),
+        (["--device", "cuda:99"], "--device: expected cpu or cuda.:N. that works, but got 'cuda:99' [(]"),
+        (["--device", "gpu"], "--device: expected cpu or cuda.:N. that works, but got 'gpu' [(]"),
         (["--crowding", "-1"], "expected crowding as 0 <= low <= high, but got -1, -1"),
         (["--voxel-size", "0"], "expected a voxel size above 0 Å, but got 0"),
     ],
@@ -48,3 +53,4 @@ def test_the_command_writes_a_tree_and_no_second_one(tmp_path):
 def test_bad_input_is_refused_in_clear_words(tmp_path, arguments, words):
     with pytest.raises(InputError, match=words):
         main([str(tmp_path / "tree"), "--shape", "24", "40", "40", *arguments])
+    assert not (tmp_path / "tree" / "train").exists()
