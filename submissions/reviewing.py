@@ -23,6 +23,13 @@ from tomograms.files import replacing
 FINDINGS = ("missing", "doubtful")
 """What a row of the list is; names of copick sessions, too."""
 
+EXPLAINED = (
+    "Share picked: of the true particles, estimated from the surest candidates. Listed: candidates without a pick. "
+    "Missing: how many of these are particles, by their probabilities. Doubtful: picks that nothing speaks for, or at "
+    "which another species is likelier (swapped). Perfect F4: what somebody scores against these picks who finds every "
+    "particle and nothing else."
+)
+
 
 def review(arguments: argparse.Namespace) -> None:
     """Do what `submissions.review` was asked for.
@@ -46,6 +53,7 @@ def review(arguments: argparse.Namespace) -> None:
     with replacing(path) as temporary:
         listed(reviews).to_csv(temporary, index=False, lineterminator="\n")
     console().print(review_table(reviews, simulated=run.record.simulated))
+    console().print(EXPLAINED)
     console().print(f"written: {path}", soft_wrap=True)
     for finding, export in exports.items():
         picks = pd.concat([getattr(own, finding) for own in reviews], ignore_index=True)
@@ -91,5 +99,6 @@ def _exports(arguments: argparse.Namespace, run: RunDirectory, dataset: Dataset)
         name: Exports((arguments.to,), run, dataset, arguments.user, name, arguments.overwrite) for name in FINDINGS
     }
     for export in exports.values():
+        export.target.options = "--user"  # sessions are the findings
         export.check(run.record.held_out, run.path)
     return exports

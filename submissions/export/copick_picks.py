@@ -27,12 +27,15 @@ class CopickTarget:
         Under which the picks stand; neither may hold an underscore, which copick's file names are split at.
     overwrite
         Whether picks of this user and session are replaced.
+    options
+        Those of the command by which another user or session is chosen.
     """
 
     config: Path
     user: str
     session: str
     overwrite: bool
+    options: str = "--user or --session"
     _project: Any = field(default=None, init=False)
 
     def check(self, experiments: Iterable[str], species: Sequence[str]) -> None:
@@ -57,13 +60,13 @@ class CopickTarget:
                 if not self.overwrite:
                     raise InputError(
                         f"{where} by user {self.user} in session {self.session} exist; "
-                        "choose another --user or --session, or replace them with --overwrite"
+                        f"choose another {self.options}, or replace them with --overwrite"
                     )
                 scores = {point.score for point in pick_set.points}
                 if scores and scores <= {None, 1.0}:
                     raise InputError(
                         f"{where} by user {self.user} in session {self.session} carry no scores, as a person's do: "
-                        "they are not replaced; choose another --user or --session"
+                        f"they are not replaced; choose another {self.options}"
                     )
 
     def write(

@@ -48,13 +48,14 @@ def test_a_list_and_copick_picks_in_sessions_of_their_own(built, capsys):
     assert list(listed) == ["finding", "experiment", "particle_type", "x", "y", "z", "probability", "instead"]
     assert set(listed["finding"]) <= {"missing", "doubtful"}
     printed = capsys.readouterr().out
-    assert "ribosome" in printed
+    assert "ribosome" in printed and "Listed: candidates without a pick." in " ".join(printed.split())
     root = copick.from_file(str(built.root / "copick.json"))
     for finding in ("missing", "doubtful"):
         sets = [own for run in root.runs for own in run.get_picks(user_id="review", session_id=finding)]
         assert sum(len(own.points) for own in sets) == (listed["finding"] == finding).sum()
     assert review("--to", "copick") == 2  # never over what is there
-    assert "--overwrite" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "choose another --user, or replace them with --overwrite" in said and "--session" not in said
     assert review("--to", "copick", "--overwrite") == 0
 
 
