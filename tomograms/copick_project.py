@@ -1,5 +1,6 @@
 """Any copick project, given as its config JSON and opened through copick, wherever it lies."""
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -165,6 +166,8 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
 def open_copick(path: Path) -> Any:
     """Return copick's project, its runs listed.
 
+    Copick lets every library tell what it does (it sets the root logger to INFO); only warnings are let through here.
+
     Raises
     ------
     InputError
@@ -180,4 +183,6 @@ def open_copick(path: Path) -> Any:
         raise InputError(
             f"{path}: expected a copick config that copick can open, but it says of {where}: {reason(error)}"
         ) from None
+    finally:
+        logging.getLogger().setLevel(logging.WARNING)
     return project

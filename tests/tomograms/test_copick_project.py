@@ -1,4 +1,5 @@
 import json
+import logging
 import shutil
 
 import numpy as np
@@ -26,6 +27,13 @@ PICKS = {"ribosome": [(50, 40, 30), (10, 20, 30.5)], "apo-ferritin": [(0, 0, 0)]
 @pytest.fixture
 def root(tmp_path):
     return write_tree(tmp_path, {"TS_2": PICKS, "TS_1": {"thyroglobulin": [(5, 6, 7)]}, "TS_3": {}})
+
+
+def test_other_libraries_do_not_tell_what_they_do(root):
+    """As matplotlib did, in the middle of a command: ``generated new fontManager``."""
+    logging.getLogger().setLevel(logging.INFO)  # as copick sets it where it is imported
+    open_dataset(write_config(root / "project.json"))
+    assert not logging.getLogger("matplotlib.font_manager").isEnabledFor(logging.INFO)
 
 
 @pytest.mark.parametrize("prefix", ["", "curation_0_"])
