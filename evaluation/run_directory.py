@@ -138,9 +138,12 @@ def choose_run(runs: Path, name: str | None) -> RunDirectory:
     InputError
         If there is none.
     """
-    if name is not None:
+    if name is not None and (runs / name / "run.json").exists():
         return open_run(runs / name)
     found = find_runs(runs)
+    if name is not None:
+        there = f"runs there: {', '.join(run.name for run in found)}" if found else "make one: python -m evaluation.cv"
+        raise InputError(f"{runs / name}: expected a run with a run.json, but found none; {there}")
     if not found:
         raise InputError(f"{runs}: expected a run, but found none; make one: python -m evaluation.cv")
     return found[-1]

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation.run_directory import RunDirectory, open_run
+from evaluation.run_directory import RunDirectory, choose_run, open_run
 from tomograms.dataset import Dataset, open_dataset, open_recorded
 from tomograms.errors import InputError
 from tomograms.masks import NONE
+from tomograms.tables import some_of
 
 
 def find_run(runs: Path, name: str | None) -> RunDirectory:
@@ -23,7 +24,7 @@ def find_run(runs: Path, name: str | None) -> RunDirectory:
         if not built:
             raise InputError(f"{runs}: expected a run with an ensemble.json, but found none; python -m ensemble.build")
         return open_run(built[-1].parent)
-    run = open_run(runs / name)
+    run = choose_run(runs, name)
     if not (run.path / "ensemble.json").exists():
         raise InputError(f"{run.path / 'ensemble.json'}: no such file; build it: {run.command('ensemble.build')}")
     return run
@@ -86,7 +87,9 @@ def names_to_predict(dataset: Dataset, run: RunDirectory, only: Iterable[str] | 
         names = set(only)
         unknown = sorted(names - known)
         if unknown:
-            raise InputError(f"--tomograms: expected tomograms of {dataset.root}, but got {', '.join(unknown)}")
+            raise InputError(
+                f"--tomograms: expected tomograms of {dataset.root} ({some_of(known)}), but got {', '.join(unknown)}"
+            )
     else:
         names = set(dataset.runs("test")) if dataset.source.has_test_folder else known - set(trained_on(run, known))
     if not names:

@@ -33,6 +33,7 @@ from submissions.report.writing import write_report
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
+from tomograms.tables import some_of
 
 SLICES = 3
 
@@ -76,7 +77,9 @@ def choose_tomograms(dataset: Dataset, only: Sequence[str] | None) -> tuple[str,
     if only is not None:
         unknown = sorted(set(only) - set(there))
         if unknown:
-            raise InputError(f"--tomograms: expected tomograms of {dataset.root}, but got {', '.join(unknown)}")
+            raise InputError(
+                f"--tomograms: expected tomograms of {dataset.root} ({some_of(there)}), but got {', '.join(unknown)}"
+            )
         return tuple(sorted(set(only)))
     names = tuple(name for name in there if dataset.has_tomogram(name))
     if not names:

@@ -160,7 +160,7 @@ def test_storage_may_be_any_url(run, tmp_path):
         (["--trials", "0"], "--trials: expected at least 1"),
         (["--seed", "-1"], "--seed: expected a number from 0"),
         (["--add", "tool"], "--add: expected NAME=candidates.csv"),
-        (["--run", "nowhere"], "expected a run with a run.json"),
+        (["--run", "nowhere"], "expected a run with a run.json, but found none; runs there: "),
     ],
 )
 def test_mistakes_are_one_line(run, arguments, message):

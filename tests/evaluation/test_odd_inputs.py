@@ -199,7 +199,10 @@ REFUSED = {
         with_file("p", pretrain, "--minutes", "1", "--out", "p", "--members", "unet"),
         "p",
     ),
-    "runs to compare are not there": (ask(runs, "a", "b"), "runs/a: expected a run with a run.json"),
+    "runs to compare are not there": (
+        ask(runs, "a", "b"),
+        "runs/a: expected a run with a run.json, but found none; make one: python -m evaluation.cv",
+    ),
 }
 
 
