@@ -65,7 +65,8 @@ def check_up() -> int:
         for finding in guarded(look):
             console().print(str(finding), soft_wrap=True)
             worst = max(worst, int(finding.state == BAD))
-    last = "something will not work: see the lines that begin with BAD" if worst else "fit: cryoet-picks pick DATA"
+    pick = "cryoet-picks pick" if installed(PROJECT) else "python -m submissions.pick"
+    last = "something will not work: see the lines that begin with BAD" if worst else f"fit: {pick} DATA"
     console().print(last)
     return worst
 
@@ -150,7 +151,7 @@ def threads() -> Iterator[Finding]:
     import torch
 
     machine, usable, used = os.cpu_count() or 1, usable_cores(), usable_threads()
-    text = f"{usable} of the machine's {machine} cores may be used, by {used} threads"
+    text = f"{usable} of the machine's {machine} cores may be used; threads: {used}"
     asked = os.environ.get("OMP_NUM_THREADS")
     if used < usable:
         yield Finding(NOTE, "threads", text, f"OMP_NUM_THREADS={asked}; unset it to use all of them")

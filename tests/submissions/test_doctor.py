@@ -62,6 +62,16 @@ def test_threads_that_the_user_has_limited_are_a_note(monkeypatch):
     assert finding.state == NOTE and "OMP_NUM_THREADS=1" in finding.advice
 
 
+@pytest.mark.parametrize("version", [None, "0.1.0"])
+def test_the_last_line_names_a_command_that_is_there(version, monkeypatch, capsys):
+    for name in ("packages", "imports", "devices", "memory", "disk", "weights"):
+        monkeypatch.setattr(checkup, name, lambda: iter(()))
+    monkeypatch.setattr(checkup, "installed", lambda name: version)
+    assert checkup.check_up() == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"fit: {'cryoet-picks pick' if version else 'python -m submissions.pick'} DATA"
+
+
 def test_a_look_that_breaks_is_a_finding_and_not_the_end():
     def look():
         yield checkup.Finding(GOOD, "first", "fine")
