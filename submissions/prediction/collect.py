@@ -120,7 +120,8 @@ def collect(
         ):
             failures = [*prediction.failures, *_add(collected, prediction, inference, fusion, judged)]
             if prediction.remark:
-                say(f"{prediction.experiment} is unlike the tomograms of the run: {prediction.remark}")
+                name, remark = prediction.experiment, prediction.remark
+                say(f"{name} is unlike the tomograms that scores were calibrated on: {remark}")
             for failure in failures:
                 say(f"failed: {failure}")
             collected.failures += failures

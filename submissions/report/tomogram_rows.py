@@ -63,7 +63,7 @@ def _warnings(material: Material, name: str, held_out: bool, picks: int, usual: 
     if not held_out:
         stored = material.stored[name]
         remark = max((own.remark for own in stored.values()), default="")
-        words += [f"unlike the run's tomograms: {remark}"] if remark else []
+        words += [f"unlike the tomograms that scores were calibrated on: {remark}"] if remark else []
         absent = [m for m in material.fusion.ensemble.members if m in material.run.members and m not in stored]
         used = {m for rule in material.fusion.ensemble.rules.values() for m in rule.active}
         words += [f"not predicted by {member}" for member in absent if member in used]

@@ -165,7 +165,7 @@ def test_what_a_tomogram_warns_of(material):
     fewer = replace(material.new, kept=material.new.kept[material.new.kept["experiment"] == "TS_8"])
     rows = {row["name"]: row for row in tomogram_rows(replace(material, stored=stored, new=fewer))}
     assert rows["TS_8"]["warnings"][:3] == [
-        "unlike the run's tomograms: contrast inverted",
+        "unlike the tomograms that scores were calibrated on: contrast inverted",
         "not predicted by boxes",
         "maps: 1 of 4 views",
     ]
