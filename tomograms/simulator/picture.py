@@ -7,12 +7,13 @@ from pathlib import Path
 from tomograms.errors import run_command
 from tomograms.program import program
 
-DESCRIPTION = """Draw slices of one simulated tomogram, on the right with the true particles."""
-
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    options = argparse.ArgumentParser(prog=program("tomograms.simulator.picture"), description=DESCRIPTION)
+    options = argparse.ArgumentParser(
+        prog=program("tomograms.simulator.picture"),
+        description="Draw slices of one simulated tomogram, on the right with the true particles.",
+    )
     options.add_argument("path", type=Path, help="PNG file to write")
     options.add_argument("--shape", type=int, nargs=3, default=(128, 320, 320), metavar=("Z", "Y", "X"), help="voxels")
     options.add_argument("--crowding", type=float, default=4.0, metavar="F", help="factor on the numbers of particles")

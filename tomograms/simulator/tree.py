@@ -8,19 +8,20 @@ from tomograms.errors import run_command
 from tomograms.program import program
 from tomograms.simulator.settings import REFERENCE_SHAPE, REFERENCE_VOXEL_SIZE
 
-DESCRIPTION = (
-    """Write simulated tomograms of the competition's six species as a Kaggle tree, with the truth of each run."""
-)
-
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    options = argparse.ArgumentParser(prog=program("tomograms.simulator.tree"), description=DESCRIPTION)
+    options = argparse.ArgumentParser(
+        prog=program("tomograms.simulator.tree"),
+        description="Write simulated tomograms of the competition's six species as a Kaggle tree, with the truth.",
+    )
     options.add_argument("root", type=Path, help="folder to write")
     options.add_argument("--train", type=int, default=7, metavar="N", help="training runs (default 7)")
     options.add_argument("--test", type=int, default=2, metavar="N", help="test runs (default 2)")
     options.add_argument("--shape", type=int, nargs=3, default=REFERENCE_SHAPE, metavar=("Z", "Y", "X"), help="voxels")
-    options.add_argument("--voxel-size", type=float, default=REFERENCE_VOXEL_SIZE, metavar="Å", help="default 10")
+    options.add_argument(
+        "--voxel-size", type=float, default=REFERENCE_VOXEL_SIZE, metavar="Å", help=f"default {REFERENCE_VOXEL_SIZE:g}"
+    )
     options.add_argument("--crowding", type=float, default=1.0, metavar="F", help="factor on the numbers of particles")
     options.add_argument(
         "--mixed", action="store_true", help="all species, a few, one or none, in any density, clean or contaminated"
