@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "--preset",
         choices=PRESETS,
         help="recipe: minutes on two cores (demo, the "
-        "default), about four minutes a fold and member (short), or a GPU's (full)",
+        "default), 4 to 6 minutes a fold and member (short), or a GPU's (full)",
     )
     options.add_argument(
         "--set",

@@ -148,6 +148,13 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     return caught[0]
 
 
+def test_getting_started_tells_the_module_of_each_word():
+    table = (ROOT / "docs/getting-started.md").read_text(encoding="utf-8").split("| word | module |")[1]
+    rows = [re.findall(r"`([\w.]+)`", line) for line in table.split("\n\n")[0].splitlines()[2:]]
+    pairs = {row[k]: row[k + len(row) // 2] for row in rows for k in range(len(row) // 2)}
+    assert pairs == {word: module.removesuffix(".__main__") for word, (module, *_) in WORDS.items()}
+
+
 @pytest.mark.parametrize("command", commands())
 def test_commands_exist_with_these_options(command):
     first, name, *arguments = shlex.split(command.removeprefix("python "))
