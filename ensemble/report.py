@@ -1,5 +1,7 @@
 """The report of a build as rich tables and plain sentences: pure functions of a `Comparison`."""
 
+import math
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -90,11 +92,16 @@ def residual_table(comparison: Comparison, *, title: str) -> Table:
     for name in species:
         table.add_column(name.replace("-", "-\n"), justify="right", overflow="fold", min_width=7)
     for member, residuals in comparison.residuals.items():
-        axes = (f"{o:+.1f} ± {e:.1f}" for o, e in zip(residuals.offset, residuals.error, strict=True))
-        errors = (f"{residuals.spread[name]:.1f}" for name in species)
+        axes = (f"{o:+.1f} ± {known(e)}" for o, e in zip(residuals.offset, residuals.error, strict=True))
+        errors = (known(residuals.spread[name]) for name in species)
         table.add_row(member, str(residuals.hits), *axes, *errors)
     table.caption = "x, y, z: mean offset and its standard error. Right: root mean square error per axis, by species."
     return table
+
+
+def known(value: float) -> str:
+    """Return a figure in Å, or a dash where there is none: without sure hits nothing is known."""
+    return f"{value:.1f}" if math.isfinite(value) else "–"
 
 
 def offsets(comparison: Comparison, voxel_size: float | None) -> list[str]:

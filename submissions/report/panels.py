@@ -140,5 +140,5 @@ def _counted(table: pd.DataFrame) -> str:
     """Return how many marks of each kind there are."""
     plural = {HIT: "hits", MISS: "misses", FALSE_POSITIVE: "false positives", FOUND: "found"}
     counts = table["kind"].value_counts()
-    parts = [f"{counts[kind]} {name}" for kind, name in plural.items() if kind in counts]
+    parts = [f"{counts[kind]} {plural[kind] if counts[kind] > 1 else kind}" for kind in plural if kind in counts]
     return ", ".join(parts) or "nothing"

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ensemble.build import main
 from ensemble.clustering import average_models
 from ensemble.ensemble import load_ensemble
 from ensemble.records import check_replay, gather, replay
+from ensemble.report import known
 from ensemble.studies import opened, store
 from evaluation.counts import count, pool, score
 from evaluation.run_directory import open_run
@@ -183,3 +185,9 @@ def test_no_run_at_all(tmp_path):
 def test_averaging_models_of_one_seed_leaves_candidates_alone(run):
     own = run.candidates()
     pd.testing.assert_frame_equal(average_models(own, PAIR, 1), typed(own.assign(model="mean")))
+
+
+@pytest.mark.parametrize(("value", "told"), [(1.25, "1.2"), (math.nan, "–"), (math.inf, "–")])
+def test_what_no_hit_tells_is_a_dash(value, told):
+    """A species without sure hits has no error, a single hit no standard error."""
+    assert known(value) == told

@@ -13,7 +13,7 @@ from submissions.prediction.fusion import load_fusion
 from submissions.report.charts import COLOURS, INK
 from submissions.report.colours import BRIGHT, species_colours
 from submissions.report.layers import FALSE_POSITIVE, FOUND, FUSED, HIT, MISS, judge, load_layers
-from submissions.report.panels import MARKER, _draw_legend, slice_positions, write_panels
+from submissions.report.panels import MARKER, _counted, _draw_legend, slice_positions, write_panels
 from tests.submissions.conftest import RUN, TEST, TRAIN
 from tomograms.errors import run_command
 from tomograms.particles import CZII, Particle
@@ -63,6 +63,12 @@ def test_nothing_found_or_no_truth():
     assert kinds(judge(None, found(("a", 10, 0.5)), (A, B))) == [("a", 10, FOUND)]
     assert judge(truth.iloc[:0], empty_candidates(), (A, B)).empty
     assert judge(None, empty_candidates(), (A, B)).empty
+
+
+def test_one_of_a_kind_is_not_many():
+    truth = make_truth("t", "a", [[0, 0, 0], [300, 0, 0]])
+    title = _counted(judge(truth, found(("a", 0, 0.9), ("a", 900, 0.5), ("a", 990, 0.4)), (A, B)))
+    assert title == "1 hit, 1 miss, 2 false positives"
 
 
 def test_kinds_differ_in_shape_and_species_in_colour():
