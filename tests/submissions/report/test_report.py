@@ -183,6 +183,18 @@ def test_warnings_have_a_column_only_where_there_are_some(material):
     assert 'class="words"' not in text and "No tomogram has a warning." in text
 
 
+def test_tomograms_that_only_were_picked_are_not_called_simulated(material):
+    told = facts_of(material) | {"simulated": True}
+    assert ">simulated data<" in render(told, Gallery(), CZII)
+    text = render(
+        told | {"verdict": {"sentences": ["In 1 new tomograms it reports 8 picks."]}, "agreement": None},
+        Gallery(),
+        CZII,
+    )
+    assert ">simulated data<" not in text and "probabilities calibrated on simulated tomograms" in text
+    assert "<td>calibrated on</td>" in text and "Nested:" not in text
+
+
 def test_a_printed_page_keeps_its_colours_and_pictures(material):
     text = render(facts_of(material), gather_gallery(material), CZII)
     dot, printed = re.search(r"[.]dot {[^}]*}", text)[0], text.split("@media print", 1)[1]
