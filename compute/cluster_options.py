@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tomograms.errors import InputError
+from tomograms.options import Several
 
 KINDS = ("local", "slurm", "debug")
 
@@ -40,6 +41,7 @@ def add_cluster(options: argparse.ArgumentParser, unit: str) -> None:
     options.add_argument(
         "--slurm",
         nargs="+",
+        action=Several,
         metavar="KEY=VALUE",
         help="options of sbatch, e.g. partition=gpu gres=gpu:1 time=240 (minutes); time also limits jobs of --on local",
     )

@@ -8,7 +8,7 @@ from compute.cluster_options import add_cluster
 from evaluation.options import DEFAULT_MEMBERS, DEFAULT_SEED, add_mask, add_run
 from models.settings import PRESETS
 from tomograms.errors import run_command
-from tomograms.options import add_choice
+from tomograms.options import Several, add_choice
 from tomograms.program import program
 
 
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=Path, help="Kaggle tree, copick config or folder of MRC files (default: the simulated phantom)"
     )
     add_run(options, "DATA-PRESET")
-    options.add_argument("--members", nargs="+", help="default: " + " ".join(DEFAULT_MEMBERS))
+    options.add_argument("--members", nargs="+", action=Several, help="default: " + " ".join(DEFAULT_MEMBERS))
     options.add_argument(
         "--preset",
         choices=PRESETS,
@@ -45,10 +45,12 @@ def parser() -> argparse.ArgumentParser:
         "short for --set MEMBER.init=...",
     )
     options.add_argument(
-        "--seeds", nargs="+", type=int, help=f"train each fold once per seed (default: {DEFAULT_SEED})"
+        "--seeds", nargs="+", action=Several, type=int, help=f"train each fold once per seed (default: {DEFAULT_SEED})"
     )
     options.add_argument("--fold-file", type=Path, help="folds as YAML (default: the built-in cv_folds.yaml)")
-    options.add_argument("--folds", nargs="+", metavar="RUN", help="only the folds that hold out these runs")
+    options.add_argument(
+        "--folds", nargs="+", action=Several, metavar="RUN", help="only the folds that hold out these runs"
+    )
     add_choice(options)
     add_mask(options, "none")
     options.add_argument(
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--extra-tomo-types",
         nargs="+",
+        action=Several,
         metavar="TYPE",
         help="further tomogram types of the training runs, e.g. wbp isonetcorrected: each is one more training "
         "tomogram with the same picks; held-out runs are predicted in the main type",
@@ -67,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--device",
         nargs="+",
+        action=Several,
         default=["auto"],
         help="auto, cpu or cuda[:N]; each that is named trains one fold at a time (default: auto: every GPU, or the "
         "CPU twice, with half of its threads each); with --on that of every job",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from tomograms.dataset import open_dataset
 from tomograms.errors import InputError, run_command
 from tomograms.files import write_text
 from tomograms.options import CHOICES, add_choice, chosen
-from tomograms.program import program
+from tomograms.program import command_line, program
 
 LONGEST_NAME = 100
 """Characters of a fold's name, which is also a folder's; in bytes twice as many, for letters may have four."""
@@ -205,8 +204,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{arguments.out}: {len(folds)} folds of {len(runs)} runs")
     asked = {"--data": arguments.data, "--fold-file": arguments.out}
     asked |= {f"--{name.replace('_', '-')}": getattr(arguments, name) for name in CHOICES}
-    given = [word for name, value in asked.items() if value is not None for word in (name, str(value))]
-    print(f"next: {shlex.join(['python', '-m', 'evaluation.cv', *given])}")
+    print(f"next: {command_line('evaluation.cv', options=asked.items())}")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -4,7 +4,6 @@
 ``cv.json``, and later ``optuna.db``, ``ensemble.json`` and ``submission.csv``.
 """
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from postproc.candidates import concatenate, read_candidates
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.picks import TRUTH_COLUMNS, read_truth, write_truth
+from tomograms.program import command_line
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class RunDirectory:
         """The seeds with which each fold and member is trained."""
         return self.record.seeds
 
-    def command(self, *words: str) -> str:
-        """Return a command of this project on this run, as a shell takes it: a module and options."""
-        folder = [] if self.path.parent == RUNS else ["--runs", str(self.path.parent)]
-        return shlex.join(["python", "-m", *words, "--run", self.name, *folder])
+    def command(self, module: str, options: Iterable[tuple[str, object]] = ()) -> str:
+        """Return a command of this project on this run, as a shell takes it; see `tomograms.program.command_line`."""
+        folder = None if self.path.parent == RUNS else self.path.parent
+        return command_line(module, options=[*options, ("--run", self.name), ("--runs", folder)])
 
     def job(self, fold: Fold, member: str, seed: int) -> Path:
         """Return the folder of one training."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from compute.cluster_options import add_cluster
 from tomograms.errors import run_command
+from tomograms.options import Several
 from tomograms.program import program
 
 
@@ -16,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train members on simulated tomograms that are made as they are needed, or on a given simulated "
         "data set, and write weights that evaluation.cv --init starts from. A training that was cut off goes on.",
     )
-    options.add_argument("--members", nargs="+", help="default: every one")
+    options.add_argument("--members", nargs="+", action=Several, help="default: every one")
     length = options.add_mutually_exclusive_group()
     length.add_argument("--steps", type=int, help="optimiser steps (default: 20000)")
     length.add_argument("--minutes", type=float, help="time for each member, instead of a number of steps")

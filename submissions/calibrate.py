@@ -6,6 +6,7 @@ from pathlib import Path
 
 from models.initial import SHIPPED
 from tomograms.errors import InputError, run_command
+from tomograms.options import Several
 from tomograms.program import program
 
 TOMOGRAMS, SEED = 48, 5
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--work", type=Path, default=Path("calibration"), help="folder of what is simulated and predicted"
     )
-    options.add_argument("--device", nargs="+", default=["auto"], help="cpu or cuda:N (default: auto)")
+    options.add_argument("--device", nargs="+", action=Several, default=["auto"], help="cpu or cuda:N (default: auto)")
     return options
 
 

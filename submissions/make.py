@@ -7,7 +7,7 @@ from pathlib import Path
 from compute.cluster_options import add_cluster
 from evaluation.options import add_mask, add_run
 from tomograms.errors import run_command
-from tomograms.options import add_voxel_spacing
+from tomograms.options import Several, add_voxel_spacing
 from tomograms.program import program
 
 FORMATS = ("copick", "csv", "relion5", "star", "warp")
@@ -30,12 +30,14 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--tomograms",
         nargs="+",
+        action=Several,
         metavar="NAME",
         help="default: the test folder's; without one, all that no model of the run was trained on",
     )
     options.add_argument(
         "--to",
         nargs="+",
+        action=Several,
         choices=FORMATS,
         default=[],
         help="also write picks with scores: into the copick project, or to RUN/exports as CSV, as STAR files, for the "
@@ -44,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--threshold",
         nargs="+",
+        action=Several,
         default=[],
         metavar="SPECIES=P",
         help="report these species from probability P on, instead of from each tomogram's own cut",
@@ -67,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--device",
         nargs="+",
+        action=Several,
         default=["auto"],
         help="cpu or cuda:N; of several each gets a process (default: auto, every GPU, or else the CPU)",
     )

@@ -9,7 +9,7 @@ from evaluation.options import add_mask
 from models.initial import SHIPPED
 from submissions.make import FORMATS
 from tomograms.errors import InputError, run_command
-from tomograms.options import add_voxel_spacing
+from tomograms.options import Several, add_voxel_spacing
 from tomograms.program import program
 
 PICTURES = 16
@@ -29,9 +29,13 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--weights", type=Path, default=SHIPPED, help="folder of weights that were calibrated (default: the shipped)"
     )
-    options.add_argument("--tomograms", nargs="+", metavar="NAME", help="default: every one")
+    options.add_argument("--tomograms", nargs="+", action=Several, metavar="NAME", help="default: every one")
     options.add_argument(
-        "--species", nargs="+", metavar="NAME", help="report these only (default: those of the data that are known)"
+        "--species",
+        nargs="+",
+        action=Several,
+        metavar="NAME",
+        help="report these only (default: those of the data that are known)",
     )
     add_mask(options, "none")
     cut = options.add_mutually_exclusive_group()
@@ -41,11 +45,17 @@ def parser() -> argparse.ArgumentParser:
         help="report for the competition's score, in which a miss costs as much as sixteen false picks",
     )
     cut.add_argument(
-        "--threshold", nargs="+", default=[], metavar="SPECIES=P", help="report these species from probability P on"
+        "--threshold",
+        nargs="+",
+        action=Several,
+        default=[],
+        metavar="SPECIES=P",
+        help="report these species from probability P on",
     )
     options.add_argument(
         "--to",
         nargs="+",
+        action=Several,
         choices=FORMATS,
         help="formats (default: csv and star, and copick where the data are a copick project)",
     )
@@ -57,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--pictures", type=int, default=PICTURES, metavar="N", help=f"of how many tomograms (default: {PICTURES})"
     )
-    options.add_argument("--device", nargs="+", default=["auto"], help="cpu or cuda:N (default: auto)")
+    options.add_argument("--device", nargs="+", action=Several, default=["auto"], help="cpu or cuda:N (default: auto)")
     add_cluster(options, "each of --jobs shards of the tomograms")
     return options
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluation.options import add_mask, add_run
 from tomograms.errors import InputError, run_command
-from tomograms.options import add_voxel_spacing
+from tomograms.options import Several, add_voxel_spacing
 from tomograms.program import program
 
 
@@ -26,10 +26,11 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--tomograms",
         nargs="+",
+        action=Several,
         metavar="NAME",
         help="default: every held-out tomogram, and the test tomograms that submissions.make has predicted",
     )
-    options.add_argument("--species", nargs="+", metavar="NAME", help="default: every species")
+    options.add_argument("--species", nargs="+", action=Several, metavar="NAME", help="default: every species")
     options.add_argument("--slices", type=int, default=3, help="slices a tomogram (default: 3)")
     options.add_argument("--out", type=Path, help="folder of the pictures (default: RUN/pictures)")
     return options

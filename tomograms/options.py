@@ -1,11 +1,27 @@
 """Command line options that choose a data set, or what is meant in it."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 CHOICES = ("tomo_type", "user", "session", "voxel_spacing", "picks")
 """What `add_choice` adds."""
+
+
+class Several(argparse.Action):
+    """The values of an option that may also be repeated: the first time replaces the default, further times add."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Take some values."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*(() if before is self.default else before), *(values or ())])
 
 
 def add_choice(options: argparse.ArgumentParser) -> None:

@@ -126,8 +126,10 @@ def copy_run(run: RunDirectory, members: tuple[str, ...], folder: Path, *, final
     files += [added_path(run, member) for member in others]
     for file in files:
         if not file.exists():
-            words = ("submissions.make", "--final", "all") if final == ALL else ("evaluation.cv",)
-            raise InputError(f"{file}: no such file; {run.command(*words)} makes it")
+            maker = (
+                run.command("submissions.make", [("--final", ALL)]) if final == ALL else run.command("evaluation.cv")
+            )
+            raise InputError(f"{file}: no such file; {maker} makes it")
         with replacing(folder / file.relative_to(run.path)) as temporary:
             shutil.copyfile(file, temporary)
 

@@ -21,6 +21,7 @@ from tomograms.console import console
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.picks import join_truth
+from tomograms.program import path_word, quoted
 
 SAME, NEAR = 0.99, 1.0
 """Share of picks that two submissions of one ensemble must have in common, and the Å within which a pick is the same:
@@ -52,7 +53,7 @@ def pack(arguments: argparse.Namespace) -> None:
     if python is not None:
         wanted = relied_on(inference_requirements(), image)
         rehearse(folder, run, open_data(run, arguments.data), python=python, hidden=record["packed"], wanted=wanted)
-    console().print(UPLOAD.format(folder=folder), soft_wrap=True)
+    console().print(UPLOAD.format(folder=quoted(path_word(folder))), soft_wrap=True)
 
 
 def rehearse(

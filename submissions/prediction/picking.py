@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import shlex
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +32,7 @@ from submissions.report.writing import write_report
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
+from tomograms.program import command_line
 from tomograms.tables import some_of
 
 SLICES = 3
@@ -162,15 +162,16 @@ def _pick(
 
 def again(arguments: argparse.Namespace) -> str:
     """Return the command that picks the same tomograms again, without what decides which candidates are reported."""
-    words = ["python", "-m", "submissions.pick", str(arguments.data), "--out", str(arguments.out)]
-    words += [] if arguments.weights == FOLDER else ["--weights", str(arguments.weights)]
-    for name in ("mask", "voxel_spacing"):
-        value = getattr(arguments, name)
-        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    words += [] if arguments.tomo_type == "denoised" else ["--tomo-type", arguments.tomo_type]
-    for name in ("tomograms", "species"):
-        words += [f"--{name}", *getattr(arguments, name)] if getattr(arguments, name) else []
-    return shlex.join(words)
+    options = {
+        "--out": arguments.out,
+        "--weights": None if arguments.weights == FOLDER else arguments.weights,
+        "--mask": arguments.mask,
+        "--voxel-spacing": arguments.voxel_spacing,
+        "--tomo-type": None if arguments.tomo_type == "denoised" else arguments.tomo_type,
+        "--tomograms": arguments.tomograms,
+        "--species": arguments.species,
+    }
+    return command_line("submissions.pick", arguments.data, options=options.items())
 
 
 def calibrated(run: RunDirectory) -> str:

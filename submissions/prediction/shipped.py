@@ -15,8 +15,7 @@ from submissions.prediction.store import weights_key
 from tomograms.errors import InputError
 from tomograms.files import read_json
 from tomograms.particles import Particle
-
-COMMAND = "python -m submissions.calibrate"
+from tomograms.program import command_line
 
 
 @dataclass(frozen=True)
@@ -67,13 +66,14 @@ def shipped_run(path: Path = FOLDER) -> RunDirectory:
     InputError
         If the weights have not been calibrated, or are no longer those that were.
     """
+    maker = command_line("submissions.calibrate", options=[("--weights", path)])
     if not (path / FILE).exists():
-        raise InputError(f"{path / FILE}: no such file; {COMMAND} --weights {path} makes it")
+        raise InputError(f"{path / FILE}: no such file; {maker} makes it")
     run = open_run(path)
     for member, digest in read_json(path / FILE).get("weights", {}).items():
         if weights_key(model_folders(run, member, SHIPPED)) != {f"{SHIPPED}/{member}": digest}:
             raise InputError(
                 f"{path / FILE}: expected the weights of {member} that it was calibrated on, but they have changed; "
-                f"{COMMAND} --weights {path} makes it anew"
+                f"{maker} makes it anew"
             )
     return run

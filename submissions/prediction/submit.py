@@ -142,13 +142,17 @@ def write_page(
     from submissions.report.material import gather_material, shown  # predicting needs neither jinja2 nor pictures
     from submissions.report.writing import write_report
 
-    options = [] if arguments.final == FOLDS else ["--final", arguments.final]
-    for option in ("data", "voxel_spacing", "mask", "out"):
-        name, value = f"--{option.replace('_', '-')}", getattr(arguments, option)
-        options += [] if value is None else [name, str(value)]
-    options += ["--tomograms", *names] if arguments.tomograms else []
+    options = {
+        "--final": None if arguments.final == FOLDS else arguments.final,
+        "--data": arguments.data,
+        "--voxel-spacing": arguments.voxel_spacing,
+        "--mask": arguments.mask,
+        "--out": arguments.out,
+        "--tomograms": list(names) if arguments.tomograms else None,
+        "--to": ["star", "csv"],
+    }
     try:
-        command = run.command("submissions.make", *options, "--to", "star", "csv")
+        command = run.command("submissions.make", options.items())
         fusion = fusion_on(dataset, run, shown(names), thresholds)
         material = gather_material(fusion, store=inference.store, names=names, dataset=dataset, command=command)
         say(f"to look at: {write_report(material, folder)}")

@@ -43,7 +43,7 @@ def origin(run: RunDirectory, ensemble: Mapping[str, Any], last: str) -> dict[st
 def commands(run: RunDirectory, ensemble: Mapping[str, Any]) -> list[str]:
     """Return the commands that make and build such a run, as its records tell; of added members they know the name."""
     record, data = run.record, run.record.data
-    chosen = {
+    cv = {
         "--data": data.root,
         "--tomo-type": data.tomogram_type if data.tomogram_type != "denoised" else None,
         "--user": data.user,
@@ -53,17 +53,16 @@ def commands(run: RunDirectory, ensemble: Mapping[str, Any]) -> list[str]:
         "--voxel-size": data.working_voxel_size,
         "--mask": data.mask,
         "--preset": record.preset if record.preset != PRESETS[0] else None,
-    }
-    cv = [word for name, value in chosen.items() if value is not None for word in (name, str(value))]
-    several = {
         "--members": () if run.members == DEFAULT_MEMBERS else run.members,
         "--seeds": () if run.seeds == (DEFAULT_SEED,) else run.seeds,
         "--extra-tomo-types": record.extra_tomogram_types,
     }
-    cv += [word for name, values in several.items() if values for word in (name, *map(str, values))]
-    cv += [word for override in record.overrides for word in ("--set", override)]
     tuning = ensemble.get("tuning", {})
-    build = [] if tuning.get("trials", DEFAULT_TRIALS) == DEFAULT_TRIALS else ["--trials", str(tuning["trials"])]
-    build += [] if tuning.get("seed", DEFAULT_SEED) == DEFAULT_SEED else ["--seed", str(tuning["seed"])]
-    build += [word for name in ensemble.get("added", ()) for word in ("--add", f"{name}=FILE.csv")]
-    return [run.command("evaluation.cv", *cv), run.command("ensemble.build", *build)]
+    trials, seed = tuning.get("trials", DEFAULT_TRIALS), tuning.get("seed", DEFAULT_SEED)
+    build = [
+        ("--trials", None if trials == DEFAULT_TRIALS else trials),
+        ("--seed", None if seed == DEFAULT_SEED else seed),
+        *(("--add", f"{name}=FILE.csv") for name in ensemble.get("added", ())),
+    ]
+    sets = [("--set", override) for override in record.overrides]
+    return [run.command("evaluation.cv", [*cv.items(), *sets]), run.command("ensemble.build", build)]

@@ -37,9 +37,13 @@ def report(arguments: argparse.Namespace) -> None:
         dataset = None
     store = Store(run.path / "test")
     names = sorted({*store.experiments(), *(one["experiment"] for one in store.failures())})
-    given = {"--data": arguments.data, "--mask": arguments.mask, "--voxel-spacing": arguments.voxel_spacing}
-    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
-    command = run.command("submissions.make", *options, "--to", "star", "csv")
+    options = {
+        "--data": arguments.data,
+        "--mask": arguments.mask,
+        "--voxel-spacing": arguments.voxel_spacing,
+        "--to": ["star", "csv"],
+    }
+    command = run.command("submissions.make", options.items())
     material = gather_material(
         load_fusion(run, shown(names)), store=store, names=names, dataset=dataset, command=command
     )
