@@ -25,8 +25,16 @@ def console() -> Console:
     the notebook's file.
     """
     if sys.stdout.isatty():
-        return Console(highlight=False, markup=False)
-    return Console(highlight=False, markup=False, width=140, force_terminal=False)
+        return _Console(highlight=False, markup=False)
+    return _Console(highlight=False, markup=False, width=140, force_terminal=False)
+
+
+class _Console(Console):
+    """Rich's, which ends with exit code 1 where nobody reads; the command tells what that means."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on with the error that rich has caught."""
+        raise
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,8 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 """What a system says of a disk that takes no more, or of files that are not the user's."""
@@ -46,6 +48,7 @@ def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequen
         Passed on to ``main``.
     """
     os.environ["MPLBACKEND"] = "agg"  # no command shows a window, and a notebook hands its own backend down
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a batch job's output may be ASCII, which has no Å
@@ -63,6 +66,11 @@ def run_command(main: Callable[[Sequence[str] | None], int | None], argv: Sequen
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _nowhere() -> TextIO:
+    """Return what stands for an output that the caller has closed; the next file must not get its number."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _nobody_reads() -> bool:

@@ -67,8 +67,27 @@ def test_ascii_output_and_a_notebooks_backend(monkeypatch):
     assert os.environ["MPLBACKEND"] == "agg"
 
 
-def test_a_closed_output_is_no_error(tmp_path):
-    code = "from tomograms.errors import run_command; run_command(lambda _: print('x' * 10**6))"
+@pytest.mark.parametrize("say", ["print('x' * 10**6)", "[console().print('x' * 99) for _ in range(9999)]"])
+def test_a_closed_output_is_no_error(say):
+    code = (
+        f"from tomograms.errors import run_command\nfrom tomograms.console import console\nrun_command(lambda _: {say})"
+    )
     command = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} | head -c 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (141, "x", "")
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 2), ("2>&-", 2), (">&- 2>&-", 2)])
+def test_outputs_may_be_closed_from_the_start(tmp_path, closed, code):
+    script = (
+        "from tomograms.console import console\nfrom tomograms.errors import InputError, run_command\n"
+        "def main(argv):\n"
+        "    console().print('x')\n"
+        f"    open({str(tmp_path / 'a')!r}, 'w').write('own')\n"
+        "    print('y', flush=True)\n"
+        "    raise InputError('z')\n"
+        "run_command(main)"
+    )
+    done = subprocess.run(["bash", "-c", f"{shlex.quote(sys.executable)} -c {shlex.quote(script)} {closed}"])
+    assert done.returncode == code
+    assert (tmp_path / "a").read_text() == "own"
