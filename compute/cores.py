@@ -1,6 +1,7 @@
 """How many cores this process may use: no more than the machine has, the job was given, and the user said."""
 
 import os
+import sys
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup/cpu.max")
@@ -16,6 +17,16 @@ def usable_cores() -> int:
     except (OSError, ValueError):  # no control group, or no limit
         pass
     return cores
+
+
+def limit_threads() -> None:
+    """Keep this process to the threads that it may use; torch knows of no control group and believes what was set."""
+    number = usable_threads()
+    torch = sys.modules.get("torch")
+    if torch is None:  # it reads this when it is imported
+        os.environ["OMP_NUM_THREADS"] = str(number)
+    elif torch.get_num_threads() > number:
+        torch.set_num_threads(number)
 
 
 def usable_threads(processes: int = 1) -> int:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from compute.cores import limit_threads
 from compute.faults import DeviceError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def resolve_device(name: str) -> torch.device:
 def find_devices(
     asked: Sequence[str], *, cpu_processes: int = 1, say: Callable[[str], None] = lambda line: None
 ) -> list[str]:
-    """Return the devices to work on, one process each.
+    """Return the devices to work on, one process each; this process keeps to the threads that it may use.
 
     Parameters
     ----------
@@ -47,6 +48,7 @@ def find_devices(
     DeviceError
         If a device that was named does not work.
     """
+    limit_threads()
     if list(asked) == ["auto"]:
         return _working_gpus(say) or [CPU] * cpu_processes
     for name in dict.fromkeys(asked):

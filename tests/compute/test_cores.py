@@ -1,8 +1,11 @@
 import os
+import sys
 
 import pytest
+import torch
 
 from compute import cores
+from compute.devices import find_devices
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,21 @@ def test_no_more_threads_than_the_user_set(tmp_path, monkeypatch, asked, expecte
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     assert cores.usable_threads(2) == expected
     assert cores.usable_threads(99) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (1, 1)])
+def test_this_process_starts_no_more_threads_than_it_may_use(monkeypatch, before, after):
+    monkeypatch.setattr(cores, "usable_threads", lambda: 2)
+    usual = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert find_devices(["cpu"]) == ["cpu"]
+    assert torch.get_num_threads() == after
+    torch.set_num_threads(usual)
+
+
+def test_torch_is_told_before_it_is_imported(monkeypatch):
+    monkeypatch.setattr(cores, "usable_threads", lambda: 2)
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "64")
+    cores.limit_threads()
+    assert os.environ["OMP_NUM_THREADS"] == "2"
