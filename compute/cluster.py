@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compute.cluster_options import Cluster
+from compute.cluster_options import NO_SUBMITIT, Cluster
 from compute.cores import usable_threads
 from compute.environment import variables
 from compute.job_records import OUTPUT, POLL, RUNNING, WAITING, Status, do_job, status, write_submitted
@@ -139,12 +139,7 @@ def make_executor(cluster: Cluster, jobs: Path, name: str) -> Any:
         executor = submitit.LocalExecutor(output, max_num_timeout=0)
         executor.update_parameters(timeout_min=cluster.slurm.get("time", UNLIMITED))
         return executor
-    try:
-        executor = submitit.SlurmExecutor(output, max_num_timeout=RESUMES)
-    except RuntimeError:
-        raise InputError(
-            "--on slurm: expected SLURM's commands (sbatch, srun) on this machine, but found none"
-        ) from None
+    executor = submitit.SlurmExecutor(output, max_num_timeout=RESUMES)
     known = executor._valid_parameters()
     options: dict[str, Any] = {key: value for key, value in cluster.slurm.items() if key in known}
     for lines in ("setup", "teardown", "srun_args"):
@@ -204,9 +199,7 @@ def _submitit() -> Any:
     try:
         import submitit
     except ImportError:
-        raise InputError(
-            "--on: expected the package submitit; install it: pip install 'cryoet-picks[cluster]'"
-        ) from None
+        raise InputError(NO_SUBMITIT) from None
     return submitit
 
 

@@ -1,13 +1,16 @@
 """Command line options that say where jobs run."""
 
 import argparse
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from tomograms.errors import InputError
 from tomograms.options import Several
 
 KINDS = ("local", "slurm", "debug")
+NO_SUBMITIT = "--on: expected the package submitit; install it: pip install 'cryoet-picks[cluster]'"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def parse_cluster(arguments: argparse.Namespace) -> Cluster | None:
     Raises
     ------
     InputError
-        If an option has another form, or makes no sense without another.
+        If an option has another form, makes no sense without another, or needs what this machine does not have.
     """
     for name in ("jobs", "slurm"):
         if arguments.on is None and getattr(arguments, name) is not None:
@@ -66,6 +69,10 @@ def parse_cluster(arguments: argparse.Namespace) -> Cluster | None:
     slurm = _parse(arguments.slurm or ())
     if arguments.on == "slurm" and "time" not in slurm:
         raise InputError("--slurm: expected time=MINUTES, the limit of each job, but got none")
+    if find_spec("submitit") is None:
+        raise InputError(NO_SUBMITIT)
+    if arguments.on == "slurm" and shutil.which("srun") is None:
+        raise InputError("--on slurm: expected SLURM's commands (sbatch, srun) on this machine, but found none")
     return Cluster(arguments.on, jobs, slurm)
 
 

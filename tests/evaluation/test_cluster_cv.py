@@ -121,6 +121,7 @@ def test_what_makes_no_sense_is_refused(data, arguments, message):  # noqa: F811
 def test_without_slurm_or_submitit(data, monkeypatch):  # noqa: F811
     with pytest.raises(InputError, match=r"--on slurm: expected SLURM's commands"):
         cv("--on", "slurm", "--slurm", "time=1")
+    assert not (data.parent / "runs").exists()  # nothing was begun
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(InputError, match=r"install it: pip install 'cryoet-picks\[cluster\]'"):
         cv("--on", "local")
