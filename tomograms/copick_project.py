@@ -1,6 +1,7 @@
 """Any copick project, given as its config JSON and opened through copick, wherever it lies."""
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -155,12 +156,26 @@ def open_project(path: Path, choice: Choice) -> CopickProject:
         if set(str(content.get(name))) & PATTERN:
             raise InputError(f"{path}: expected a {name} without * ? [ ], copick's wildcards, but got {content[name]}")
     project = open_copick(path)
+    _check_roots(path, content, project)
     objects = [entry.model_dump() for entry in project.config.pickable_objects]
     particles = from_copick(objects, path)
     ignored = frozenset(o["name"] for o in objects) - {particle.name for particle in particles}
     if not project.runs:
         raise InputError(f"{path}: expected at least one run, but the project has none")
     return CopickProject(path, particles, ignored, project, choice)
+
+
+def _check_roots(path: Path, content: Mapping[str, Any], project: Any) -> None:
+    """Refuse local roots that are no folders: copick takes them for empty. An overlay may have to be made."""
+    for name in ("static_root", "overlay_root") if project.config.config_type == "filesystem" else ():
+        told = str(content.get(name) or "")
+        if not told or ("://" in told and not told.startswith(("local://", "file://"))):
+            continue
+        folder = Path(getattr(project, "root_static" if name == "static_root" else "root_overlay"))
+        made_later = name == "overlay_root" and "$" not in told and not folder.exists()
+        if not folder.is_dir() and not made_later:
+            variables = "; copick does not put in variables" if "$" in told else ""
+            raise InputError(f"{path}: expected a folder as {name}, but {folder.absolute()} is none{variables}")
 
 
 def open_copick(path: Path) -> Any:

@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tomograms.errors import InputError
+
+Pairs = Callable[[list[tuple[str, Any]]], Any]
 
 
 @contextmanager
@@ -42,9 +44,9 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, as UTF-8."""
+    """Write a text file atomically, as UTF-8; bytes of a path that are not UTF-8 stand there as escapes."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -73,15 +75,24 @@ def read_json(path: Path) -> Any:
     Raises
     ------
     InputError
-        If it is missing or not JSON.
+        If it is missing or not JSON, or an object of it has a key twice, of which half would be lost.
     """
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(f"{path}: expected each key of an object once, but {twice} occurs twice")
+        return found
+
     try:
-        return parse_json(path.read_bytes(), path)
+        return parse_json(path.read_bytes(), path, unique)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
 
 
-def parse_json(text: str | bytes, source: Path | str) -> Any:
+def parse_json(text: str | bytes, source: Path | str, pairs: Pairs | None = None) -> Any:
     """Return what JSON says.
 
     Parameters
@@ -90,6 +101,8 @@ def parse_json(text: str | bytes, source: Path | str) -> Any:
         JSON, decoded or not.
     source
         The file, for messages.
+    pairs
+        Makes each object of its keys and values; by default the last of two equal keys counts.
 
     Raises
     ------
@@ -97,6 +110,8 @@ def parse_json(text: str | bytes, source: Path | str) -> Any:
         If it is not JSON.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=pairs)
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{source}: expected JSON, but got something else ({error})") from None

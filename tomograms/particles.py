@@ -96,7 +96,7 @@ def from_copick(objects: Sequence[Mapping[str, Any]], source: Path | str) -> tup
             raise InputError(f"{source}: expected an object as metadata of {entry['name']}, but got {metadata!r}")
         weight = metadata.get("weight", metadata.get("score_weight", 1.0))
         if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-            raise InputError(f"{source}: expected a weight of at least 0 for {entry['name']}, but got {weight}")
+            raise InputError(f"{source}: expected a weight of at least 0 for {entry['name']}, but got {weight!r}")
         particles.append(Particle(entry["name"], label, float(radius), float(weight)))
     return tuple(particles)
 

@@ -154,7 +154,7 @@ def test_an_unknown_run(root):
             json.dumps(
                 {**MINIMAL, "pickable_objects": [{"name": "a", "label": 1, "radius": 9, "metadata": {"weight": "x"}}]}
             ),
-            "expected a weight of at least 0 for a, but got x",
+            "expected a weight of at least 0 for a, but got 'x'",
         ),
         (
             json.dumps({**MINIMAL, "config_type": "filesystem"}),
@@ -175,7 +175,8 @@ def test_what_is_no_config(tmp_path, content, message):
 
 
 def test_a_project_without_runs(tmp_path):
-    (tmp_path / "train/overlay/ExperimentRuns").mkdir(parents=True)
+    for name in ("overlay", "static"):
+        (tmp_path / f"train/{name}/ExperimentRuns").mkdir(parents=True)
     with pytest.raises(InputError, match=r"project.json: expected at least one run"):
         open_dataset(write_config(tmp_path / "project.json"))
 
@@ -202,3 +203,25 @@ def test_tomograms_lie_where_copick_finds_them(root, tmp_path):
     known = copick.from_file(str(config)).get_run("TS_2").voxel_spacings[0].tomograms
     with pytest.raises(InputError, match=f"there are {', '.join(sorted(one.tomo_type for one in known))}"):
         open_dataset(config, tomogram_type="raw").shape("TS_2")
+
+
+@pytest.mark.parametrize(
+    ("roots", "message"),
+    [
+        ({"static_root": "local:///nowhere/static"}, "expected a folder as static_root, but /nowhere/static is none$"),
+        ({"static_root": "nowhere"}, "expected a folder as static_root, but .*/nowhere is none$"),
+        (
+            {"overlay_root": "local://$MINE/overlay"},
+            r"overlay_root, but .*/\$MINE/overlay is none; copick does not put",
+        ),
+        ({"overlay_root": __file__}, "expected a folder as overlay_root, but .*test_copick_project.py is none"),
+    ],
+)
+def test_a_root_that_is_no_folder_is_refused(root, roots, message):
+    with pytest.raises(InputError, match=message):
+        open_dataset(write_config(root / "project.json", **roots))
+
+
+def test_an_overlay_may_have_to_be_made(root):
+    project = open_dataset(write_config(root / "project.json", overlay_root=f"local://{root}/later"))
+    assert project.runs("test") == ("TS_1", "TS_2", "TS_3")

@@ -50,6 +50,18 @@ def test_json_is_sorted_and_has_no_nan(tmp_path):
     assert read_json(path) == {"a": 2, "b": 1}
 
 
+def test_a_key_that_occurs_twice_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"objects": [{"weight": 1, "weight": 2}]}')
+    with pytest.raises(InputError, match=r"a.json: expected each key of an object once, but weight occurs twice"):
+        read_json(path)
+
+
+def test_a_text_may_name_a_path_that_is_not_utf_8(tmp_path):
+    write_text(tmp_path / "a.txt", "data in d\udce9")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "data in d\\udce9"
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"points"])
 def test_what_is_not_json_is_named(tmp_path, content):
     path = tmp_path / "a.json"
