@@ -58,8 +58,8 @@ def prepare(arguments: argparse.Namespace) -> tuple[RunDirectory, Dataset]:
         If the data or folds are faulty, or the run exists and was asked for with other settings or data.
     """
     name = arguments.run or default_name(arguments)
-    if not name or "/" in name or name.startswith("."):
-        raise InputError(f"--run: expected a plain folder name, but got {name!r}")
+    if not name or "/" in name or name.startswith(".") or not name.isprintable():
+        raise InputError(f"--run: expected a plain folder name of printable characters, but got {name!r}")
     path = arguments.runs / name
     old = open_run(path).record if (path / "run.json").exists() else None
     dataset = _open(arguments, old)

@@ -228,7 +228,7 @@ def _read(path: Path) -> dict[str, Any]:
         sections = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # of values: a date that there is not
         raise InputError(f"{path}: expected a YAML file of folds, but it cannot be read ({error})") from None
     if not isinstance(sections, dict) or not sections:
         raise InputError(f"{path}: expected sections with lists of folds, but got {_shown(sections)}")

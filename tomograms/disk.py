@@ -27,6 +27,10 @@ def require_space(folder: Path, size: float, what: str) -> None:
     InputError
         If less is free, or the nearest folder that is there is not the user's to write into.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{folder}: expected a folder named in UTF-8 to write {what}, for weights need it") from None
     place = folder.resolve()
     while not place.exists():
         place = place.parent

@@ -341,3 +341,10 @@ def test_inverted_contrast_is_said_before_the_first_training(data, capsys):
     cv("--run", "b")
     said = [line for line in capsys.readouterr().out.splitlines() if "contrast" in line]
     assert len(said) == 1 and f", in {NAMES[1]}: +" in said[0] and said[0].endswith(", and not in the other 2")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "d\udce9", ".a", "a/b"])
+def test_a_run_s_name_is_a_plain_one(data, name):
+    with pytest.raises(InputError, match="--run: expected a plain folder name of printable characters"):
+        cv("--run", name)
+    assert not ToyMember.fits

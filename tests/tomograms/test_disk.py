@@ -1,6 +1,7 @@
 """Room on a disk: known before work starts, and one line where it runs out."""
 
 import errno
+import os
 import shutil
 from collections import namedtuple
 
@@ -31,6 +32,11 @@ def test_a_disk_that_is_large_enough_is_left_alone(tmp_path, small):
     with pytest.raises(InputError, match=r"yet: expected 25 MB free on the disk for a run, but it has 25 MB"):
         require_space(tmp_path / "not" / "there" / "yet", 5_000_001, "a run")
     assert (in_words(3.24e9), in_words(999e6)) == ("3.2 GB", "999 MB")
+
+
+def test_a_folder_whose_name_weights_cannot_have_is_refused(tmp_path):
+    with pytest.raises(InputError, match="expected a folder named in UTF-8 to write a run"):
+        require_space(tmp_path / os.fsdecode(b"d\xe9"), 1, "a run")
 
 
 @pytest.mark.parametrize("kind", ["a file", "not the user's"])

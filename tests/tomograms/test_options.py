@@ -17,7 +17,8 @@ def test_what_is_given_twice_counts_twice_and_replaces_the_default(default):
 
 
 def test_no_tomogram_level_or_format_that_was_asked_for_is_forgotten():
-    words = "--tomograms A --tomograms B --threshold r=0.5 --threshold a=0.2 --to csv --to star --device cpu".split()
+    words = ["--tomograms", "A", "--tomograms", "B", "--to", "csv", "--to", "star", "--device", "cpu"]
+    words += ["--threshold", "r=0.5", "--threshold", "a=0.2"]
     for given in (make.parser().parse_args(words), pick.parser().parse_args(["data", *words])):
         assert given.tomograms == ["A", "B"]
         assert given.threshold == ["r=0.5", "a=0.2"]
