@@ -6,17 +6,26 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup/cpu.max")
 """Of containers and batch jobs: microseconds of CPU time and of the period that they are for, or ``max``."""
+OLD_CGROUP = Path("/sys/fs/cgroup/cpu")
+"""The folder of the same two where the system has the first version of control groups; -1 is no limit."""
 
 
 def usable_cores() -> int:
     """Return the cores that this process may use, by affinity (taskset, SLURM) and by its control group (Docker)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        quota, period = CGROUP.read_text(encoding="ascii").split()
-        cores = min(cores, max(1, int(quota) // int(period)))
+        quota, period = map(int, _quota())
+        cores = min(cores, max(1, quota // period)) if quota > 0 else cores
     except (OSError, ValueError):  # no control group, or no limit
         pass
     return cores
+
+
+def _quota() -> list[str]:
+    """Return what a control group says of CPU time and its period."""
+    if CGROUP.exists():
+        return CGROUP.read_text(encoding="ascii").split()
+    return [(OLD_CGROUP / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")]
 
 
 def limit_threads() -> None:

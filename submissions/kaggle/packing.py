@@ -1,6 +1,7 @@
 """A run packed for Kaggle and, if asked for, rehearsed."""
 
 import argparse
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -38,6 +39,11 @@ def pack(arguments: argparse.Namespace) -> None:
     parse_duration(arguments.budget)
     if arguments.expect < 1:
         raise InputError(f"--expect: expected at least 1, but got {arguments.expect}")
+    if not re.fullmatch("[A-Za-z0-9_-]+", arguments.account):
+        raise InputError(
+            "--account: expected the name in the address of your Kaggle profile (letters, digits, - and _), but got "
+            f"{arguments.account!r}"
+        )
     python = find_python(arguments.python) if arguments.rehearse else None
     run = find_run(arguments.runs, arguments.run)
     image = KAGGLE_IMAGE if arguments.image is None else read_image(arguments.image)

@@ -21,6 +21,19 @@ def test_no_more_cores_than_the_control_group_allows(tmp_path, monkeypatch, cont
 
 
 @pytest.mark.parametrize(
+    ("quota", "expected"), [("300000\n", 3), ("50000\n", 1), ("-1\n", 8), ("damaged", 8), (None, 8)]
+)
+def test_control_groups_of_the_first_version(tmp_path, monkeypatch, quota, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    monkeypatch.setattr(cores, "CGROUP", tmp_path / "cpu.max")
+    monkeypatch.setattr(cores, "OLD_CGROUP", tmp_path)
+    (tmp_path / "cpu.cfs_period_us").write_text("100000\n")
+    if quota is not None:
+        (tmp_path / "cpu.cfs_quota_us").write_text(quota)
+    assert cores.usable_cores() == expected
+
+
+@pytest.mark.parametrize(
     ("asked", "expected"), [(None, 4), ("1", 1), ("3,2", 3), ("64", 4), ("0", 4), ("", 4), ("all", 4)]
 )
 def test_no_more_threads_than_the_user_set(tmp_path, monkeypatch, asked, expected):

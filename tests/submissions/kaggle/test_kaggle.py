@@ -77,6 +77,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(predicted, image, caps
     [
         (["--budget", "soon"], "--budget"),
         (["--expect", "0"], "--expect"),
+        (["--account", "Ä b"], "--account: expected the name"),
+        (["--account", "https://www.kaggle.com/me"], "--account: expected the name"),
         (["--image", "nothing.txt"], "nothing.txt"),
         (["--runs", "nowhere"], "nowhere"),
         (["--rehearse", "--python", "3.999"], "--python: expected python3.999 on PATH or in"),
