@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.resource_tracker import ensure_running
 from pickle import PicklingError
 from typing import Any, Generic, TypeVar
 
@@ -65,7 +67,8 @@ class Worker(Generic[Task]):
             context = get_context("spawn")  # CUDA does not survive a fork
             self._connection, other = context.Pipe()
             self._process = context.Process(target=_serve, args=(other, self.set_up, self.device))
-            self._process.start()
+            with _without_interrupts():
+                self._process.start()
             other.close()  # the process holds the only other end: its death is the end of the pipe
         self.task = (task,)
         self.begun = self.heard = time.monotonic()
@@ -100,6 +103,20 @@ class Worker(Generic[Task]):
             self._process.kill()
             self._process.join(LONGEST_END)
         self._process = self._connection = None
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started meanwhile: it is for this one, which ends them; it comes afterwards.
+
+    A terminal sends it to all, and each would complain in the middle of its imports.
+    """
+    ensure_running()  # multiprocessing's tracker, whose start lets interrupts through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, set_up: Callable[[str], Work], device: str) -> None:

@@ -94,3 +94,8 @@ def job(folder, key):
     if key == "full":
         Path("/dev/full").write_text("x", encoding="utf-8")
     (folder / key).write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "all"), encoding="utf-8")
+
+
+def deaf(device):
+    """Tell whether Ctrl-C is kept from this process."""
+    return lambda task, tell: signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -1,12 +1,13 @@
 """Faults of processes and devices, with devices that are only names."""
 
 import os
+import signal
 from collections import deque
 
 import pytest
 
 from compute.pool import Care, Lost, work_on
-from tests.compute.faulty import STICKY, Fails, FailsForGood, TidiesUp, double
+from tests.compute.faulty import STICKY, Fails, FailsForGood, TidiesUp, deaf, double
 
 CARE = Care()
 TWO = ("cuda:0", "cuda:1")
@@ -40,6 +41,13 @@ def test_a_gpu_has_a_process_of_its_own_and_the_cpu_works_here():
     assert len({result[2] for result in gpu.values()}) == 1
     cpu, _ = run(double, 3, devices=["cpu"])
     assert cpu == {task: (2 * task, "cpu", os.getpid()) for task in range(3)}
+
+
+def test_ctrl_c_is_for_the_command_which_ends_its_processes():
+    """A terminal sends it to all of them, and one that was still importing printed a traceback."""
+    results, _ = run(deaf, 2)
+    assert results == {0: True, 1: True}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_processes_tidy_up_when_nothing_is_left_to_do(tmp_path):
