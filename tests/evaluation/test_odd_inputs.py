@@ -138,7 +138,7 @@ REFUSED = {
     "spacing is another": (ask(cv, *GIVEN, "--voxel-spacing", "5"), "expected the voxel spacing 5.000, but got 10.000"),
     "device is none": (ask(cv, *GIVEN, "--device", "gpu"), "gpu"),
     "user is nobody": (ask(cv, *GIVEN, "--user", "nobody"), "expected picks of user nobody"),
-    "run is a path": (ask(cv, *GIVEN, "--run", "a/b"), "--run: expected a plain folder name, but got 'a/b'"),
+    "run is a path": (ask(cv, *GIVEN, "--run", "a/b"), "--run: expected a plain folder name of printable characters"),
     "run is hidden": (ask(cv, *GIVEN, "--run", ".a"), "--run: expected a plain folder name"),
     "run's name is too long": (ask(cv, *GIVEN, "--run", "x" * 300), "xxx"),
     "runs is a file": (ask(cv, *GIVEN, "--runs", "folds.yaml"), "folds.yaml"),

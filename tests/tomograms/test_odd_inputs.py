@@ -1069,7 +1069,7 @@ def config_is_something_else(root):
     read("data/project.json")
 
 
-@refused(r"project\.json: expected at least one run|project\.json: expected a copick config that copick can open")
+@refused(r"project\.json: expected a folder as static_root, but /nowhere/static is none$")
 def config_points_nowhere(root):
     read(config(root, overlay_root="local:///nowhere/overlay", static_root="local:///nowhere/static"))
 
