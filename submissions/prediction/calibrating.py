@@ -17,6 +17,8 @@ import pandas as pd
 
 from compute.devices import find_devices
 from compute.lock import held
+from ensemble.abundance import KEY, Abundance, fit_abundance
+from ensemble.cut_tuning import fit_cut
 from ensemble.ensemble import FILE, Ensemble
 from ensemble.fitting import fit_ensemble
 from ensemble.tuning import Tuning
@@ -65,7 +67,6 @@ def calibrate(arguments: argparse.Namespace) -> None:
         names = run.record.tomograms
         truth = join_truth([dataset.picks(name) for name in names])
         candidates = _predict(run, dataset, Store(arguments.work / "candidates"), find_devices(arguments.device))
-        fit = partial(fit_ensemble, particles=run.particles, members=run.members, tuning=Tuning())
         held_out = []
         with Progress() as progress:
             task = progress.task("fitting without each part, then to all", total=len(run.folds) + 1)
@@ -74,12 +75,14 @@ def calibrate(arguments: argparse.Namespace) -> None:
                     [table[table["experiment"].isin(side)] for table in (truth, candidates)]
                     for side in (fold.train, fold.held_out)
                 )
-                held_out.append(Judged.of(own[0], fit(*train).apply(own[1]), run.particles, fold.held_out))
+                ensemble, abundance = _fit(run, *train)
+                fused = abundance(ensemble.apply(own[1]))
+                held_out.append(Judged.of(own[0], fused, run.particles, fold.held_out))
                 task.update(done)
-            ensemble = fit(truth, candidates)
+            ensemble, abundance = _fit(run, truth, candidates)
             task.finish()
         judged = Judged.join(held_out)
-        _write(arguments.weights, run, ensemble, judged, about=_about(dataset))
+        _write(arguments.weights, run, ensemble, abundance, judged, about=_about(dataset))
     console().print(presence_table(judged))
     console().print(f"written: {arguments.weights / FILE}, with run.json beside it", soft_wrap=True)
 
@@ -145,13 +148,31 @@ def _predict(run: RunDirectory, dataset: Dataset, store: Store, devices: Sequenc
     return concatenate(tables)
 
 
+def _fit(run: RunDirectory, truth: pd.DataFrame, candidates: pd.DataFrame) -> tuple[Ensemble, Abundance]:
+    """Return the ensemble, and what follows from how frequent a species is, after which it cuts."""
+    ensemble = fit_ensemble(truth, candidates, particles=run.particles, members=run.members, tuning=Tuning())
+    fused = ensemble.apply(candidates)
+    abundance = fit_abundance(truth, fused, run.particles)
+    changed = abundance(fused)
+    rules = {p.name: replace(ensemble.rules[p.name], cut=fit_cut(truth, changed, p)[0]) for p in run.particles}
+    return replace(ensemble, rules=rules), abundance
+
+
 def _about(dataset: Dataset) -> dict[str, Any]:
     """Return what is known of how the tomograms were simulated; nothing of others."""
     path = dataset.root / SIMULATED
     return dict(read_json(path)) if path.exists() else {}
 
 
-def _write(folder: Path, run: RunDirectory, ensemble: Ensemble, judged: Judged, *, about: Mapping[str, Any]) -> None:
+def _write(
+    folder: Path,
+    run: RunDirectory,
+    ensemble: Ensemble,
+    abundance: Abundance,
+    judged: Judged,
+    *,
+    about: Mapping[str, Any],
+) -> None:
     """Write ``run.json`` and ``ensemble.json`` beside the weights."""
     # Where the data lay is nobody's business elsewhere.
     record = replace(run.record, data=replace(run.record.data, root="calibration"))
@@ -159,6 +180,7 @@ def _write(folder: Path, run: RunDirectory, ensemble: Ensemble, judged: Judged, 
     content = {
         "simulated": record.simulated,
         "ensemble": ensemble.to_record(),
+        KEY: abundance.to_record(),
         "weights": {member: _digest(run, member) for member in run.members},
         "tomograms": {"number": len(record.tomograms), "simulator": dict(about)},
         "held_out": judged.rows(),

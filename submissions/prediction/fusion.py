@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from ensemble.abundance import Abundance, load_abundance
 from ensemble.add import added_path, load_added, refuse_outside
 from ensemble.ensemble import FILE, Ensemble, load_ensemble
 from evaluation.run_directory import RunDirectory
@@ -63,6 +64,9 @@ class Fusion:
         Whose models predicted.
     added
         Candidates of members that were trained elsewhere and came as a file (see `ensemble.add`).
+    abundance
+        What a species' frequency in a tomogram makes of its probabilities; ``None`` where the ensemble was built on
+        folds of tomograms that are alike.
     thresholds
         Probabilities by species, where they and not each tomogram's own cut decide what is reported.
     """
@@ -70,6 +74,7 @@ class Fusion:
     ensemble: Ensemble
     run: RunDirectory
     added: pd.DataFrame
+    abundance: Abundance | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def fused(self, prediction: Prediction) -> pd.DataFrame:
@@ -77,7 +82,10 @@ class Fusion:
         added = self.added[self.added["experiment"] == prediction.experiment]
         used = {*prediction.members, *added["member"]} & set(self.ensemble.members)
         candidates = concatenate([prediction.candidates, added])
-        return restrict(self.ensemble, used).apply(candidates) if used else candidates[:0]
+        if not used:
+            return candidates[:0]
+        fused = restrict(self.ensemble, used).apply(candidates)
+        return fused if self.abundance is None else self.abundance(fused)
 
     def keep(self, fused: pd.DataFrame) -> pd.DataFrame:
         """Return those of whole tomograms' fused candidates that are reported, in the total order."""
@@ -149,4 +157,4 @@ def load_fusion(run: RunDirectory, names: Iterable[str], thresholds: Mapping[str
     others = [member for member in ensemble.members if member not in run.members]
     experiments = list(names)
     added = concatenate([load_added(run, member, experiments) for member in others])
-    return Fusion(ensemble, run, added, thresholds or {})
+    return Fusion(ensemble, run, added, load_abundance(run.path / FILE), thresholds or {})

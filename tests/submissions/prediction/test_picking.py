@@ -7,11 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.abundance import Abundance
 from submissions.calibrate import main as calibrate
 from submissions.pick import main as pick
 from submissions.pick import parser as pick_parser
 from submissions.prediction import calibrating
+from submissions.prediction.fusion import load_fusion
+from submissions.prediction.inference import Prediction
 from submissions.prediction.shipped import Weights, shipped_run
+from submissions.prediction.store import Store
 from tests.submissions.conftest import TEST, TRAIN, copy_project
 from tests.submissions.fakes import BoxesPredictor, MapsPredictor, write_fake_weights
 from tomograms.errors import InputError
@@ -62,6 +66,25 @@ def test_calibrated_weights_are_a_run_that_names_no_place(project):
     assert {row["particle_type"] for row in record["held_out"]} == set(SPECIES)
     assert sum(row["true"] for row in record["held_out"]) == 4 * 3 * len(SPECIES)  # three of each in a tomogram
     assert str(project.root) not in (WEIGHTS / "run.json").read_text() + (WEIGHTS / "ensemble.json").read_text()
+
+
+def test_scores_heed_how_frequent_a_species_is(project):
+    everything = ["--threshold", *(f"{name}=0" for name in SPECIES)]
+    run_pick(project, *everything)
+    scores = pd.read_csv(project.root / "picks/picks.csv")["score"]
+    record = read_json(WEIGHTS / "ensemble.json")
+    abundance = {"own": 1.0, "exponent": 2.0, "constant": dict.fromkeys(SPECIES, 0.5)}
+    assert set(record["abundance"]) == set(abundance) and set(record["abundance"]["constant"]) == set(SPECIES)
+    write_json(WEIGHTS / "ensemble.json", {**record, "abundance": abundance})
+    run_pick(project, *everything)
+    others = pd.read_csv(project.root / "picks/picks.csv")["score"]
+    assert len(others) == len(scores) and (others - scores).abs().max() > 0.1
+    fusion = load_fusion(shipped_run(WEIGHTS), TRAIN)
+    stored = {member: Store(project.root / "picks/candidates").latest(TRAIN[0], member) for member in ("boxes", "maps")}
+    fused = fusion.fused(Prediction(TRAIN[0], stored))
+    pd.testing.assert_frame_equal(
+        fused, Abundance(**abundance)(fusion.ensemble.apply(Prediction(TRAIN[0], stored).candidates))
+    )
 
 
 def test_calibrating_again_predicts_nothing_again_and_gives_the_same(project, monkeypatch):
