@@ -67,6 +67,8 @@ def shipped_run(path: Path = FOLDER) -> RunDirectory:
         If the weights have not been calibrated, or are no longer those that were.
     """
     maker = command_line("submissions.calibrate", options=[("--weights", path)])
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder of weights")
     if not (path / FILE).exists():
         raise InputError(f"{path / FILE}: no such file; {maker} makes it")
     run = open_run(path)

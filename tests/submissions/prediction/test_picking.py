@@ -102,6 +102,8 @@ def test_other_weights_than_those_that_were_calibrated_are_refused(project):
     (WEIGHTS / "ensemble.json").unlink()
     with pytest.raises(InputError, match=r"ensemble.json: no such file; python -m submissions.calibrate"):
         shipped_run(WEIGHTS)
+    with pytest.raises(InputError, match="wieghts: no such folder of weights"):
+        shipped_run(Path("wieghts"))
 
 
 def test_picks_of_every_tomogram_are_written_in_all_formats(project, capsys):
@@ -197,6 +199,7 @@ def test_the_report_shows_what_was_picked(calibrated, tmp_path, monkeypatch):
     again = pick_parser().parse_args([*words, "--threshold", "ribosome=0.2"])
     assert (str(again.data), again.species) == (str(project.data), ["ribosome", "thyroglobulin"])
     page = (project.root / "picks/report.html").read_text(encoding="utf-8")
+    assert "<h1>Picks without training</h1>" in page and "<th>trainings</th>" not in page
     assert "--threshold ribosome=0.2 thyroglobulin=0.5</pre>" in page and page.count("data:image/jpeg") > 8
 
 
