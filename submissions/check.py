@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from submissions.export.submission import read_submission
+from tomograms.console import counted
 from tomograms.dataset import open_dataset
 from tomograms.errors import InputError, run_command
 from tomograms.options import add_voxel_spacing
@@ -47,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         line = doubtful_units(table, extents, "the positions")
         if line:
             print(line)
-    print(f"{arguments.file}: valid; {len(table)} particles in {table['experiment'].nunique()} experiments")
+    experiments = counted(table["experiment"].nunique(), "experiment")
+    print(f"{arguments.file}: valid; {counted(len(table), 'particle')} in {experiments}")
 
 
 if __name__ == "__main__":

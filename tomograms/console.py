@@ -37,6 +37,11 @@ class _Console(Console):
         raise
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 tomogram", "2 tomograms"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def duration(seconds: float) -> str:
     """Return a duration in words: ``8 s``, ``3 min 05 s``, ``1 h 02 min``."""
     whole = round(max(seconds, 0.0))

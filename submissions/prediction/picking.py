@@ -29,6 +29,7 @@ from submissions.report.material import gather_material, shown
 from submissions.report.panels import write_panels
 from submissions.report.presence import LEVEL
 from submissions.report.writing import write_report
+from tomograms.console import counted
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
@@ -124,7 +125,8 @@ def _pick(
     exports.provenance = replace(exports.provenance, run=f"{run.name}, {calibrated(run)}")
     exports.check(names, folder)
     members = members_in_use(load_fusion(run, ()).ensemble, run)
-    say(f"{len(names)} tomograms of {dataset.root}, members {', '.join(members)}; looking for {', '.join(species)}")
+    number = counted(len(names), "tomogram")
+    say(f"{number} of {dataset.root}, members {', '.join(members)}; looking for {', '.join(species)}")
     say(f"scores are probabilities, {calibrated(run)}: on yours they may be worth less")
     cluster = parse_cluster(arguments)
     devices = find_devices(arguments.device) if cluster is None else arguments.device
@@ -188,4 +190,4 @@ def draw(folder: Path, dataset: Dataset, run: RunDirectory, picks: Spool, *, cou
         tomogram = dataset.tomogram(name)
         write_panels(folder / f"{name}.png", tomogram, marks, particles=run.particles, slices=SLICES, note=note)
     if drawn:
-        say(f"{len(drawn)} pictures in {folder}")
+        say(f"{counted(len(drawn), 'picture')} in {folder}")

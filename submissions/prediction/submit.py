@@ -23,7 +23,7 @@ from submissions.prediction.inference import Inference
 from submissions.prediction.shards import gather
 from submissions.prediction.store import Store
 from submissions.report.truth import truth_table
-from tomograms.console import Progress, console, duration
+from tomograms.console import Progress, console, counted, duration
 from tomograms.dataset import Dataset
 from tomograms.disk import require_space
 from tomograms.errors import SOME_FAILED, InputError
@@ -64,7 +64,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
         exports.check(names, folder / "exports")
     members = members_in_use(fusion.ensemble, run)
     path = folder / "submission.csv"
-    say(f"run {run.name}: {len(names)} test tomograms of {dataset.root}, members {', '.join(members)}")
+    say(f"run {run.name}: {counted(len(names), 'test tomogram')} of {dataset.root}, members {', '.join(members)}")
     if arguments.out is None:
         require_space(LATEST.parent, 0, "a copy of the submission")
     require_space(folder, disk_space(len(names) * len(members)), f"predictions in {len(names)} tomograms")
@@ -103,7 +103,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
         if collected.judged:
             say_score(fusion, dataset, collected)
         copied = f"; copied to {LATEST}" if arguments.out is None else ""
-        say(f"{path}: {count} particles in {len(predicted)} tomograms, checked{copied}")
+        say(f"{path}: {counted(count, 'particle')} in {counted(len(predicted), 'tomogram')}, checked{copied}")
         if exports is not None:
             say(f"exported: {'; '.join(exports.write(folder / 'exports', collected.picks, collected.extents))}")
         store.write_failures(asdict(failure) for failure in collected.failures)
@@ -181,5 +181,5 @@ def say_score(fusion: Fusion, dataset: Dataset, collected: Collected) -> None:
         return
     fused = concatenate(list(collected.fused.values()))
     kind = "simulated test truth" if dataset.simulated else "test truth"
-    title = f"{kind}, {len(collected.judged)} tomograms: score as submitted, and optimum"
+    title = f"{kind}, {counted(len(collected.judged), 'tomogram')}: score as submitted, and optimum"
     console().print(truth_table(truth, fused, fusion.keep(fused), fusion.run.particles, title=title))

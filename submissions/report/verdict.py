@@ -4,6 +4,7 @@ from typing import Any
 
 from ensemble.comparison import TUNED
 from submissions.report.material import Layer, Material
+from tomograms.console import counted
 
 
 def verdict(material: Material) -> dict[str, Any]:
@@ -42,8 +43,8 @@ def new_sentence(layer: Layer) -> str:
         return "No new tomogram has been predicted."
     picks, right = len(layer.kept), float(layer.kept["score"].sum())
     return (
-        f"In {len(layer.names)} new tomograms it reports {picks} picks; by their own probabilities "
-        f"{right:.0f} of them are right ({_of(right, picks)})."
+        f"In {counted(len(layer.names), 'new tomogram')} it reports {counted(picks, 'pick')}; by their own "
+        f"probabilities {right:.0f} of them are right ({_of(right, picks)})."
     )
 
 

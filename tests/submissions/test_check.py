@@ -23,7 +23,7 @@ def test_a_valid_file(project, capsys):
     path = project.root / "s.csv"
     path.write_text(GOOD)
     assert run(path) == 0 and run(path, "--data", project.data) == 0
-    assert capsys.readouterr().out.count("valid; 1 particles in 1 experiments") == 2
+    assert capsys.readouterr().out.count("valid; 1 particle in 1 experiment") == 2
 
 
 @pytest.mark.parametrize(("old", "new"), [("TS_8", "TS_7"), ("100.0", "555.1"), ("ribosome", "proteasome")])

@@ -48,7 +48,7 @@ def test_a_command_gets_its_arguments_and_gives_its_exit_code(tmp_path, capsys):
     path = tmp_path / "s.csv"
     path.write_text("id,experiment,particle_type,x,y,z\n0,TS_8,ribosome,1.0,2.0,3.0\n")
     assert main(["check", str(path)]) is None
-    assert "valid; 1 particles" in capsys.readouterr().out
+    assert "valid; 1 particle in" in capsys.readouterr().out
     path.write_text("id,x\n")
     with pytest.raises(SystemExit) as end:
         run_command(main, ["check", str(path)])

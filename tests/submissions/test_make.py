@@ -181,7 +181,7 @@ def test_tomograms_by_name_and_those_that_trained(predicted, capsys):
     project = predicted
     assert make("--run", "tiny", "--tomograms", "TS_9") == 0
     assert set(submission(project)["experiment"]) == {"TS_9"}
-    assert "test truth, 1 tomograms" in capsys.readouterr().out
+    assert "test truth, 1 tomogram" in capsys.readouterr().out
     assert make("--run", "tiny", "--tomograms", "TS_1") == 0
     out = capsys.readouterr().out
     assert "not scored" in out and "TS_1" in out and "test truth" not in out

@@ -1,6 +1,6 @@
 import pytest
 
-from tomograms.console import INTERVAL, Progress, console, duration
+from tomograms.console import INTERVAL, Progress, console, counted, duration
 
 
 class Clock:
@@ -98,3 +98,7 @@ def test_a_notebook_is_no_terminal(monkeypatch, capsys):
     finally:
         console.cache_clear()
     assert capsys.readouterr().out.splitlines() == ["fold: started", "fold: done in 0 s"]
+
+
+def test_a_noun_follows_its_number():
+    assert [counted(number, "tomogram") for number in (0, 1, 2)] == ["0 tomograms", "1 tomogram", "2 tomograms"]

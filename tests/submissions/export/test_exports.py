@@ -184,7 +184,7 @@ def test_the_ensembles_own_picks_are_no_truth(predicted, capsys):
     for source in (predicted.data / "test/overlay/ExperimentRuns/TS_8/Picks").iterdir():
         (folder / f"ann_1_{source.name}").write_bytes(source.read_bytes())
     assert make("--data", config, "--tomograms", "TS_8", "TS_9") == 0
-    assert "test truth, 1 tomograms" in capsys.readouterr().out
+    assert "test truth, 1 tomogram" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_tomograms_that_only_were_picked_are_not_called_simulated(material):
     told = facts_of(material) | {"simulated": True}
     assert ">simulated data<" in render(told, Gallery(), CZII)
     text = render(
-        told | {"verdict": {"sentences": ["In 1 new tomograms it reports 8 picks."]}, "agreement": None},
+        told | {"verdict": {"sentences": ["In 1 new tomogram it reports 8 picks."]}, "agreement": None},
         Gallery(),
         CZII,
     )
