@@ -128,15 +128,18 @@ def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:
     sample
         ``(n,)`` or any other shape.
     """
-    median = float(np.median(sample))
+    with np.errstate(over="ignore"):  # the mean of two
+        median = float(np.median(sample))
+    if np.isinf(median):
+        median = float(np.median(sample.astype(np.float64)))
     if np.count_nonzero(sample == np.float32(median)) < max(COARSE * sample.size, FEW):
         with np.errstate(over="ignore"):
             return median, 1.4826 * float(np.median(np.abs(sample - np.float32(median))))
     levels, counts = _levels(sample)
     if len(levels) == 1:
         return median, 0.0
-    half = float(np.diff(levels.astype(np.float64)).min()) / 2
-    upper = levels.astype(np.float64) + half
+    half = float(np.diff(levels).min()) / 2
+    upper = levels + half
     edge = np.column_stack([upper - 2 * half, upper]).ravel()  # of each level, the same twice between neighbours
     below = np.cumsum(counts) / sample.size
     share = np.column_stack([below - counts / sample.size, below]).ravel()
@@ -145,16 +148,17 @@ def centre_and_scale(sample: NDArray[np.float32]) -> tuple[float, float]:
     return float(centre), float((high - low) / (2 * QUARTILE))
 
 
-def _levels(sample: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _levels(sample: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return grey levels and how many voxels are at each.
 
     Where some levels hold `MOST` of the voxels, the others are counted with the nearest of these: a few voxels between
     two levels, as where gold was erased, say nothing of how far apart levels are. Nor does rounding (`ALIKE`).
     """
-    levels, counts = np.unique(sample, return_counts=True)
+    found, counts = np.unique(sample, return_counts=True)
+    levels = found.astype(np.float64)  # sums and differences of float32 may lie beyond it
     main = levels[counts >= max(RARE * sample.size, 1)]
     if len(main) > 1 and counts[np.isin(levels, main)].sum() >= MOST * sample.size:
-        low, high = np.percentile(sample, (1, 99))
+        low, high = np.percentile(sample.astype(np.float64), (1, 99))
         main = main[np.diff(main, prepend=-np.inf) > ALIKE * (high - low)]
         nearest = np.searchsorted((main[1:] + main[:-1]) / 2, levels)
         levels, counts = main, np.bincount(nearest, counts, len(main)).astype(np.int64)

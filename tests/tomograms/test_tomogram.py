@@ -149,6 +149,13 @@ def test_thin_padding_along_faces_changes_nothing_either(faces):
     assert not result[~inside].any()
 
 
+def test_levels_may_lie_at_the_ends_of_float32():
+    largest = float(np.finfo(np.float32).max)
+    volume = np.repeat(np.float32([-largest, 0.9 * largest, largest]), (300, 500, 200))
+    median, scale = centre_and_scale(volume)
+    assert -largest < median <= largest and 0 < scale < np.inf
+
+
 def test_few_grey_levels_are_data():
     levels = np.clip(np.round(noise((40, 40, 40)) * 1.2 + 128), 0, 255).astype(np.float32)
     result = normalise(levels)
