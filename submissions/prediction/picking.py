@@ -152,7 +152,7 @@ def _pick(
         counts = sum((Counter(table["particle_type"]) for table in collected.picks.tables()), Counter[str]())
         told = ", ".join(f"{counts[name]} {name}" for name in species)
         how = "for F4" if arguments.for_f4 else f"from probability {LEVEL:g} on"
-        say(f"found, {how}: {told}")
+        say(f"found, {how}: {told}; --threshold SPECIES=P gives more or fewer, and the report tells how many")
         say(f"written: {path}; {'; '.join(exports.write(folder, collected.picks, collected.extents))}")
         draw(folder / "pictures", dataset, run, collected.picks, count=arguments.pictures, how=how)
         store.write_failures(asdict(failure) for failure in collected.failures)

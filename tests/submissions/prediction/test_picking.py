@@ -122,6 +122,7 @@ def test_picks_of_every_tomogram_are_written_in_all_formats(project, capsys):
     assert len(list((project.root / "picks/pictures").glob("*.png"))) == 1
     said = capsys.readouterr().out
     assert "calibrated on simulated tomograms" in said and "from probability 0.5 on" in said
+    assert "--threshold SPECIES=P gives more or fewer" in said
 
 
 def test_a_second_time_nothing_is_predicted_again(project):
