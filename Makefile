@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What is never imported need not be compiled: that takes a third of an installation. Python compiles the rest, once.
+unexport PYTHONDONTWRITEBYTECODE
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 # Processes that share the tests, and with them the cores.
 WORKERS ?= 2
 PYTEST := python -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -47,7 +49,7 @@ $(NEXT)/installed: $(VENV)/installed-dev constraints-next.txt
 	$(BIN)/python -m venv $(NEXT)
 	$(BIN)/python $(PURELIB) > "$$($(NEXT)/bin/python $(PURELIB))/first.pth"
 	awk -F== 'NR == FNR {own[$$1]; print; next} !($$1 in own)' constraints-next.txt constraints.txt > $(NEXT)/constraints.txt
-	$(NEXT)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(NEXT)/constraints.txt --editable '.[dev]'
+	$(NEXT)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint $(NEXT)/constraints.txt --editable '.[dev]'
 	touch $@
 
 fuzz: $(VENV)/installed-dev
