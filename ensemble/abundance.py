@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ensemble.calibration import DECIMALS, label_hits
+from ensemble.competition import to_odds
 from ensemble.cutting import SURE
 from ensemble.logistic import fit_logistic
 from evaluation.matching import codes
@@ -73,7 +74,7 @@ class Abundance:
         """
         constant = table["particle_type"].map(self.constant).to_numpy(np.float64)
         score = table["score"].to_numpy(np.float64)
-        value = self.own * _log_odds(score) + self.exponent * log_share(table) + constant
+        value = self.own * np.log(to_odds(score)) + self.exponent * log_share(table) + constant
         changed = np.round(np.exp(-np.logaddexp(0.0, -value)), DECIMALS)
         return in_order(table.assign(score=changed))
 
@@ -142,7 +143,7 @@ def fit_abundance(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[
         kinds[rows, label] = 1.0
     if not hit.any() or hit.all():
         return Abundance(1.0, 0.0, {particle.name: 0.0 for particle in particles})
-    own = _log_odds(table["score"].to_numpy(np.float64))
+    own = np.log(to_odds(table["score"].to_numpy(np.float64)))
     coefficients, intercept = fit_logistic(
         np.column_stack([own, log_share(table), kinds]),
         hit,
@@ -153,8 +154,3 @@ def fit_abundance(truth: pd.DataFrame, table: pd.DataFrame, particles: Sequence[
     constants = np.round(coefficients[2:] + intercept, COEFFICIENT_DECIMALS).tolist()
     slope, exponent = np.round(coefficients[:2], COEFFICIENT_DECIMALS).tolist()
     return Abundance(slope, exponent, {p.name: constant for p, constant in zip(particles, constants, strict=True)})
-
-
-def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(probability, 10.0**-DECIMALS, 1 - 10.0**-DECIMALS)
-    return np.log(clipped) - np.log1p(-clipped)

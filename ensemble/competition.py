@@ -136,7 +136,7 @@ def _log_odds(
     species = codes(table["particle_type"], [particle.name for particle in particles])
     place, place_of = pd.factorize(table["experiment"], sort=True)
     reach = DISTANCE * np.array([particle.radius for particle in particles])
-    xyz, odds = positions(table), _odds(table["score"].to_numpy(np.float64))
+    xyz, odds = positions(table), to_odds(table["score"].to_numpy(np.float64))
     known = np.flatnonzero(species >= 0)
     strong = known[odds[known] >= CONTENDER / (1 - CONTENDER)]
     first, second = pairs_within(
@@ -169,7 +169,7 @@ def _sum_of_best(
     return np.bincount(row[first], odds[first], minlength=rows).astype(np.float64)
 
 
-def _odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return p / (1 - p), kept finite and above 0."""
+def to_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p / (1 - p), ``(n,)``, kept finite and above 0."""
     clipped = np.clip(probability, 10.0**-DECIMALS, 1 - 10.0**-DECIMALS)
     return clipped / (1 - clipped)
