@@ -66,7 +66,7 @@ def particle_table(comparison: Comparison, *, title: str) -> Table:
     rule, best = comparison.rule, comparison.best_member
     result, alone = comparison.ensemble, comparison.members[best]
     columns = (METRIC, f"{best} {METRIC}", "AP", f"{best} AP", "cut", "theory")
-    table = empty_table(title, "particle", (*columns, *(f"w {member}" for member in rule.members), "radius"))
+    table = empty_table(title, "species", (*columns, *(f"w {member}" for member in rule.members), "radius"))
     for particle in rule.particles:
         name = particle.name
         fusion = rule.rules[name]

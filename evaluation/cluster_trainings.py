@@ -11,7 +11,7 @@ from evaluation.jobs import Job, jobs_of, run_job
 from evaluation.run_directory import RunDirectory, open_run
 from evaluation.tomogram_types import open_types
 from models import registry
-from tomograms.console import Progress, console
+from tomograms.console import Progress, console, counted
 from tomograms.dataset import open_recorded
 from tomograms.errors import InputError
 
@@ -28,7 +28,9 @@ def train_on_cluster(jobs: Sequence[Job], run: RunDirectory, cluster: Cluster, d
         raise InputError(f"--device: expected one, that of every job, with --on; but got {' '.join(devices)}")
     by_key = {job.model: job for job in jobs}
     before = sum(job.finished for job in jobs)
-    console().print(f"run {run.name}: {len(jobs)} trainings, {before} of them done; jobs in {run.path / 'jobs'}")
+    console().print(
+        f"run {run.name}: {counted(len(jobs), 'training')}, {before} of them done; jobs in {run.path / 'jobs'}"
+    )
     with Progress() as progress:
         whole = progress.task("all trainings", total=len(jobs), done=before)
 

@@ -26,7 +26,7 @@ from models.initial import PRETRAINED, SCRATCH
 from models.registry import get_member
 from models.settings import check_owners, resolve_settings, to_record
 from models.weights import check_weights
-from tomograms.console import Progress, Task, console
+from tomograms.console import Progress, Task, console, counted
 from tomograms.dataset import Dataset, open_dataset
 from tomograms.errors import SOME_FAILED, InputError
 from tomograms.masks import NONE
@@ -186,7 +186,7 @@ def train_open(jobs: Sequence[Job], run: RunDirectory, dataset: Dataset, asked: 
     """Do every job that has not been done, on the devices that were asked for."""
     left = [job for job in jobs if not job.finished]
     before = len(jobs) - len(left)
-    console().print(f"run {run.name}: {len(jobs)} trainings, {before} of them done; results in {run.path}")
+    console().print(f"run {run.name}: {counted(len(jobs), 'training')}, {before} of them done; results in {run.path}")
     types = run.record.extra_tomogram_types
     if types:
         own = run.record.data.tomogram_type

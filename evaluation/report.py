@@ -96,7 +96,7 @@ def class_table(
     names = ["weight", "precision", "recall", METRIC]
     names += ["AP"] if average_precision is not None else []
     names += ["threshold"] if thresholds is not None else []
-    table = empty_table(title, "particle", (*names, "TP", "FP", "FN", "picks", "truth"))
+    table = empty_table(title, "species", (*names, "TP", "FP", "FN", "picks", "truth"))
     for particle in particles:
         own = counts.get(particle.name, Counts())
         cells = [f"{particle.weight:g}", f"{own.precision:.3f}", f"{own.recall:.3f}", f"{own.f_beta:.3f}"]

@@ -31,7 +31,7 @@ def show_difference(runs: Path, names: Sequence[str]) -> None:
     both = shared(first, second)
     particles = [particle.name for particle in first.particles]
     console().print(total_table(both, first.name, second.name))
-    console().print(part_table(both, particles, of="particle", title=f"By particle: nested {METRIC}"))
+    console().print(part_table(both, particles, of="species", title=f"By species: nested {METRIC}"))
     console().print(part_table(both, sorted(first.record.held_out), of="held out", title="By held-out run: score"))
     console().print(
         "The interval resamples the held-out runs, paired; it omits training variance and undercovers where runs are "
@@ -103,12 +103,12 @@ def total_table(both: Mapping[str, tuple[Entry, Entry]], first: str, second: str
 
 
 def part_table(both: Mapping[str, tuple[Entry, Entry]], parts: Sequence[str], *, of: str, title: str) -> Table:
-    """Return each member's figure in both runs and the difference, a row per particle or held-out run."""
+    """Return each member's figure in both runs and the difference, a row per species or held-out run."""
     rows = empty_table(title, of, tuple(column for name in both for column in (name, "other", "difference")))
     for part in parts:
         cells = []
         for pair in both.values():
-            one, other = (e.of_particle(part) if of == "particle" else e.of_experiment(part) for e in pair)
+            one, other = (e.of_particle(part) if of == "species" else e.of_experiment(part) for e in pair)
             cells += [f"{one:.3f}", f"{other:.3f}", f"{other - one:+.3f}"]
         rows.add_row(part, *cells)
     return rows
@@ -152,7 +152,7 @@ def seed_table(found: Mapping[str, Entry]) -> Table:
 
 def particle_table(found: Mapping[str, Entry]) -> Table:
     """Return each species' nested F4, mean over seeds."""
-    rows = empty_table(f"By particle: nested {METRIC}, mean over seeds", "particle", tuple(found))
+    rows = empty_table(f"By species: nested {METRIC}, mean over seeds", "species", tuple(found))
     for particle in next(iter(found.values())).particles:
         rows.add_row(particle.name, *(f"{entry.of_particle(particle.name):.3f}" for entry in found.values()))
     return rows

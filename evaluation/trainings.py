@@ -14,6 +14,7 @@ from evaluation.tomogram_types import open_types
 from models import registry
 from models.member import Space
 from postproc.candidates import disk_space
+from tomograms.console import counted
 from tomograms.dataset import DataRecord, Dataset, open_recorded
 from tomograms.disk import require_space
 from tomograms.errors import InputError
@@ -91,7 +92,7 @@ def require_room(
     needs = [training_space(job.member, job.settings, dataset, job.fold.train, extra_types) for job in jobs]
     passing = sorted((need.passing for need in needs), reverse=True)[:at_a_time]
     tables = disk_space(sum(len(job.fold.held_out) for job in jobs))
-    require_space(folder, sum(need.kept for need in needs) + sum(passing) + tables, f"{len(jobs)} trainings")
+    require_space(folder, sum(need.kept for need in needs) + sum(passing) + tables, counted(len(jobs), "training"))
 
 
 def training_space(

@@ -18,7 +18,7 @@ from submissions.kaggle.bundle import Order, write_bundle
 from submissions.kaggle.packages import KAGGLE_IMAGE, inference_requirements, read_image, relied_on
 from submissions.kaggle.rehearsal import find_python, lay_out, make_environment, run_notebook
 from submissions.prediction.budget import parse_duration
-from tomograms.console import console
+from tomograms.console import console, counted
 from tomograms.dataset import Dataset
 from tomograms.errors import InputError
 from tomograms.picks import join_truth
@@ -99,7 +99,7 @@ def rehearse(
         place = Path(temporary)
         lay_out(folder, dataset.root, place / "input")
         fresh = make_environment(place / "environment", python=python, without=hidden, wanted=wanted)
-        console().print(f"rehearsal on {len(names)} tomograms, output in {log}", soft_wrap=True)
+        console().print(f"rehearsal on {counted(len(names), 'tomogram')}, output in {log}", soft_wrap=True)
         code = run_notebook(folder / "submit.ipynb", fresh, inputs=place / "input", working=place / "working", log=log)
         if code:
             last = (log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or [""])[-1]
@@ -114,7 +114,7 @@ def rehearse(
     score = kaggle_score(truth, table, run.particles).total
     if known:
         kind = "simulated " if dataset.simulated else ""
-        console().print(f"rehearsal: score against the {kind}truth of {len(known)} tomograms: {score:.6f}")
+        console().print(f"rehearsal: score against the {kind}truth of {counted(len(known), 'tomogram')}: {score:.6f}")
     before = run.path / "submission.csv"
     own = replace(dataset.record(), working_voxel_size=run.record.data.working_voxel_size)
     if not before.exists() or own != run.record.data:

@@ -32,6 +32,7 @@ from submissions.prediction.budget import Budget, ladder
 from submissions.prediction.collect import Collected, collect
 from submissions.prediction.inference import Failure, Inference
 from submissions.prediction.store import Store, code_version
+from tomograms.console import counted
 from tomograms.dataset import DataRecord, open_recorded
 from tomograms.errors import InputError
 from tomograms.files import read_json, sha256, write_json
@@ -145,7 +146,8 @@ def gather(
                 _read(jobs / shard, collected, files, say)
             else:
                 missing = names[number::count]
-                reason = f"{len(missing)} tomograms are missing: {some_of(missing)}; the same command goes on with them"
+                what = counted(len(missing), "tomogram")
+                reason = f"{what} missing: {some_of(missing)}; the same command goes on with them"
                 collected.failures.append(Failure(shard, "", reason))
                 say(f"failed: {collected.failures[-1]}")
         collected.judged.sort()

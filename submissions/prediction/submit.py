@@ -67,7 +67,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     say(f"run {run.name}: {counted(len(names), 'test tomogram')} of {dataset.root}, members {', '.join(members)}")
     if arguments.out is None:
         require_space(LATEST.parent, 0, "a copy of the submission")
-    require_space(folder, disk_space(len(names) * len(members)), f"predictions in {len(names)} tomograms")
+    require_space(folder, disk_space(len(names) * len(members)), f"predictions in {counted(len(names), 'tomogram')}")
     devices = find_devices(arguments.device, say=say) if cluster is None else arguments.device
     store = Store(folder / ("test" if arguments.final == FOLDS else "test-final"))
     inference = Inference(run, dataset, store, members, devices[0], arguments.final)
@@ -77,7 +77,7 @@ def _submit(arguments: argparse.Namespace, run: RunDirectory, folder: Path, limi
     budget = Budget(limit, ladder(members), total, len(devices), time.monotonic)
     if limit is not None:
         order = "; then ".join(plan.describe(members) for plan in budget.plans[1:])
-        say(f"time budget: {duration(limit)} for {total} tomograms; if it is short: {order}")
+        say(f"time budget: {duration(limit)} for {counted(total, 'tomogram')}; if it is short: {order}")
     gathered = gather(
         cluster,
         inference,

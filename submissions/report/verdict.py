@@ -20,7 +20,7 @@ def verdict(material: Material) -> dict[str, Any]:
     label = " simulated" if material.run.record.simulated else ""
     interval = told["interval"]
     sentences = [
-        f"On {held_out} held-out{label} tomograms the ensemble scores {told['nested']:.3f} nested "
+        f"On {counted(held_out, f'held-out{label} tomogram')} the ensemble scores {told['nested']:.3f} nested "
         f"(95 % interval {interval['low']:.3f} to {interval['high']:.3f}).",
         f"Fitted to the same tomograms it would score {told['optimum']:.3f}; the gap of {told['gap']:.3f} is what luck "
         "adds to a careless report.",

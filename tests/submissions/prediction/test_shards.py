@@ -43,7 +43,7 @@ def test_a_process_that_dies_costs_its_shard_and_the_same_command_does_it(predic
     out = capsys.readouterr().out
     assert "shard-1-of-2: done" in out
     assert "not finished: shard-2-of-2: its process ended without a word" in out
-    assert "failed: shard-2-of-2: 1 tomograms are missing: TS_9; the same command goes on with them" in out
+    assert "failed: shard-2-of-2: 1 tomogram missing: TS_9; the same command goes on with them" in out
     assert experiments(predicted) == {"TS_8"}
     monkeypatch.delenv("KILL_ME_ON")
     before = calls()
@@ -60,7 +60,7 @@ def test_a_disk_that_fills_costs_its_shard_and_the_same_command_does_it(predicte
     assert make("--run", "tiny", "--on", "debug", "--jobs", "2") == 3
     out = capsys.readouterr().out
     assert "not finished: shard-2-of-2: OSError: [Errno 28] No space left on device" in out
-    assert "failed: shard-2-of-2: 1 tomograms are missing: TS_9" in out and experiments(predicted) == {"TS_8"}
+    assert "failed: shard-2-of-2: 1 tomogram missing: TS_9" in out and experiments(predicted) == {"TS_8"}
     picks.unlink()
     assert make("--run", "tiny", "--on", "debug", "--jobs", "2") == 0 and written(predicted) == whole
     assert calls() == (0, 0)  # nothing is predicted again
