@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from models.outputs import ClassMaps, SliceBoxes
+from models.outputs import Maps, SliceBoxes
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
@@ -83,7 +83,7 @@ class Predictor(Protocol):
 
     views: int
 
-    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> ClassMaps | SliceBoxes:
+    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> Maps | SliceBoxes:
         """Return what the network predicts; ``tomogram.volume`` is normalised, fewer ``views`` take less time."""
 
 
@@ -98,8 +98,8 @@ class Joint(Predictor, Protocol):
         *,
         views: int | None = None,
         advance: Callable[[str], None] = lambda note: None,
-    ) -> Sequence[ClassMaps | SliceBoxes]:
-        """Return what models of this class predict: class maps as their mean, slice boxes of each.
+    ) -> Sequence[Maps | SliceBoxes]:
+        """Return what models of this class predict: maps as their mean, slice boxes of each.
 
         ``advance`` is told of each part of the tomogram that is done.
         """

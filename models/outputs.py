@@ -11,14 +11,13 @@ from tomograms.errors import InputError
 
 
 @dataclass(frozen=True)
-class ClassMaps:
-    """Class logits on a (possibly coarser) grid.
+class Maps:
+    """What a network of volumes predicts on a (possibly coarser) grid; its subclasses say what the channels are.
 
     Attributes
     ----------
     logits
-        ``(class, z, y, x)`` float16; class 0 is background, the others follow `Particle.label`. Softmax over the first
-        axis gives probabilities.
+        ``(channel, z, y, x)`` float16.
     stride
         Tomogram voxels per map voxel, the same on each axis.
     origin
@@ -29,6 +28,26 @@ class ClassMaps:
     logits: NDArray[np.float16]
     stride: int
     origin: tuple[float, float, float]
+
+
+class ClassMaps(Maps):
+    """Class logits: channel 0 is background, the others follow `Particle.label`.
+
+    Softmax over the channels gives probabilities.
+    """
+
+
+class PointMaps(Maps):
+    """Log-odds of every species, in the order of `Particle.label`, and then the way to the centre.
+
+    The way is three channels, (z, y, x) in map voxels: from the map voxel to the centre of the particle that it lies
+    in. It means something only where a species is likely.
+    """
+
+    @property
+    def offsets(self) -> NDArray[np.float16]:  # (3, z, y, x)
+        """The ways."""
+        return self.logits[-3:]
 
 
 @dataclass(frozen=True)

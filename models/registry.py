@@ -7,6 +7,7 @@ from tomograms.errors import InputError
 
 MEMBERS = {
     "unet": "models.unet.member:UNetMember",
+    "detector": "models.detector.member:DetectorMember",
     "yolo": "models.yolo.member:YoloMember",
 }
 

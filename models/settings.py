@@ -10,6 +10,8 @@ from models.registry import get_member
 from tomograms.errors import InputError
 
 PRESETS = ("demo", "short", "full")
+Rule = tuple[str, bool, str]
+"""Name of a setting, whether its rule holds, and what is expected."""
 
 
 def resolve_settings(member: str, preset: str, overrides: Sequence[str]) -> Any:
@@ -48,7 +50,7 @@ def resolve_settings(member: str, preset: str, overrides: Sequence[str]) -> Any:
     return settings
 
 
-def check_rules(member: str, settings: Any, rules: Iterable[tuple[str, bool, str]]) -> None:
+def check_rules(member: str, settings: Any, rules: Iterable[Rule]) -> None:
     """Refuse the first setting whose rule does not hold.
 
     Parameters
@@ -72,7 +74,7 @@ def check_rules(member: str, settings: Any, rules: Iterable[tuple[str, bool, str
 
 def in_range(
     settings: Any, names: Iterable[str], low: float, high: float = math.inf, *, above: bool = False, below: bool = False
-) -> Iterator[tuple[str, bool, str]]:
+) -> Iterator[Rule]:
     """Yield the rules, for `check_rules`, that settings lie from ``low`` to ``high``.
 
     Parameters

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 import pandas as pd
 
 from compute.devices import resolve_device
-from models.outputs import ClassMaps, SliceBoxes
+from models.outputs import ClassMaps, Maps, PointMaps, SliceBoxes
 from postproc.device_peaks import device_peaks
 from postproc.linking import link_boxes
 from postproc.peaks import map_candidates, map_radius, peak_candidates
+from postproc.points import point_candidates
 from tomograms.masks import held_by
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
 
 
 def to_candidates(
-    output: ClassMaps | SliceBoxes,
+    output: Maps | SliceBoxes,
     particles: Sequence[Particle],
     voxel_size: float,
     *,
@@ -40,8 +41,11 @@ def to_candidates(
         Where the peaks of class maps are looked for: ``auto``, ``cpu`` or ``cuda[:N]``.
     """
     names = {"experiment": experiment, "member": member, "model": model}
-    if not isinstance(output, ClassMaps):
+    if isinstance(output, SliceBoxes):
         return link_boxes(output, particles, voxel_size, **names)
+    if isinstance(output, PointMaps):
+        return point_candidates(output, particles, voxel_size, **names)
+    assert isinstance(output, ClassMaps)
     where = resolve_device(device)
     if where.type == "cpu":
         return map_candidates(output, particles, voxel_size, **names)

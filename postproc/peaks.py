@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from models.outputs import ClassMaps
+from models.outputs import ClassMaps, Maps
 from postproc.candidates import concatenate, make_candidates
 from postproc.suppression import suppress
 from tomograms.coordinates import to_angstrom
@@ -70,14 +70,14 @@ def map_candidates(
     )
 
 
-def map_radius(particle: Particle, maps: ClassMaps, voxel_size: float) -> float:
+def map_radius(particle: Particle, maps: Maps, voxel_size: float) -> float:
     """Return a species' radius in map voxels."""
     return particle.radius / (voxel_size * maps.stride)
 
 
 def peak_candidates(
     peaks: Iterable[Peaks],
-    maps: ClassMaps,
+    maps: Maps,
     particles: Sequence[Particle],
     voxel_size: float,
     *,
@@ -96,6 +96,8 @@ def peak_candidates(
 def find_peaks(
     probability: NDArray[np.float32],  # (z, y, x)
     radius: float,
+    *,
+    way: NDArray[np.float16] | None = None,  # (3, z, y, x)
 ) -> Peaks:
     """Return the peaks of one species' map, best first (ties by z, y, x).
 
@@ -105,6 +107,8 @@ def find_peaks(
         In [0, 1].
     radius
         Particle radius in map voxels.
+    way
+        Where the peak lies from each map voxel, (z, y, x) in map voxels; by default a parabola says it.
 
     Returns
     -------
@@ -115,7 +119,7 @@ def find_peaks(
     """
     smooth = ndimage.gaussian_filter(probability, SMOOTHING * radius, mode="constant", truncate=TRUNCATE)
     peak = (smooth >= FLOOR) & (smooth == box_maximum(smooth, box_side(radius)))
-    return refine(np.argwhere(peak), lambda index: smooth[tuple(index.T)], smooth.shape, radius)
+    return refine(np.argwhere(peak), lambda index: smooth[tuple(index.T)], smooth.shape, radius, way=way)
 
 
 def box_side(radius: float) -> int:
@@ -128,6 +132,8 @@ def refine(
     look: Callable[[NDArray[np.int64]], NDArray[np.float32]],  # (n, 3) -> (n,)
     shape: Sequence[int],
     radius: float,
+    *,
+    way: NDArray[np.float16] | None = None,  # (3, z, y, x)
 ) -> Peaks:
     """Return largest voxels as `find_peaks` does: in order, below the voxel, none near a better one.
 
@@ -141,11 +147,14 @@ def refine(
         Of the map, (z, y, x).
     radius
         Particle radius in map voxels.
+    way
+        See `find_peaks`.
     """
     score = look(index).astype(np.float64)
     order = np.lexsort((index[:, 2], index[:, 1], index[:, 0], -score))[: 4 * MOST]
     index, score = index[order], score[order]
-    place = index + _parabola(look, shape, index)
+    shift = _parabola(look, shape, index) if way is None else way[:, *index.T].T.astype(np.float64)
+    place: NDArray[np.float64] = np.clip(index + shift, -0.5, np.asarray(shape) - 0.5)
     pairs = cKDTree(place).query_pairs(SEPARATION * radius, output_type="ndarray")
     keep = np.flatnonzero(suppress(pairs, len(place)))[:MOST]
     return place[keep], score[keep]

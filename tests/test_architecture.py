@@ -37,7 +37,9 @@ INSIDE = {
     "compute/cluster.py": "submitit",  # an extra that only --on needs
     "compute/devices.py": "torch",  # imported without it
     "compute/precision.py": "torch",
-    "models/unet/member.py": "models.unet.training",  # prediction does without what only training needs
+    "models/detector/member.py": "models.detector.training",  # prediction does without what only training needs
+    "models/unet/member.py": "models.unet.training",
+    "models/volume_member.py": "models.training.crop_learner",
     "models/yolo/member.py": "models.yolo.training",
     "submissions/checkup.py": "torch",  # one that is broken is what it tells of
     "submissions/prediction/submit.py": "submissions.export.formats",  # a submission needs neither copick nor starfile

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class TrainingVolume:
         ``(n,)`` their labels.
     places
         ``(m, 3)`` tomogram indices at which crops may be centred, ``None`` for anywhere.
+    offsets
+        ``(3, z, y, x)`` float16 on the output grid: vectors (z, y, x), for networks that predict some.
     """
 
     volume: NDArray[np.float32]
@@ -35,6 +38,7 @@ class TrainingVolume:
     centres: NDArray[np.float64]
     centre_labels: NDArray[np.int64]
     places: NDArray[np.int64] | None = None
+    offsets: NDArray[np.float16] | None = None
 
 
 def species_shares(particles: Sequence[Particle]) -> NDArray[np.float64]:  # (label,)
@@ -65,7 +69,7 @@ def draw_batch(
     around_picks: float,
     shares: NDArray[np.float64],  # (label,)
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32] | None]:
     """Return ``batch`` augmented crops and their targets.
 
     With probability ``around_picks`` a crop holds a pick at a random place inside it; otherwise it lies anywhere, or
@@ -79,20 +83,37 @@ def draw_batch(
         ``(batch, 1, z, y, x)`` float32.
     targets
         ``(batch, z/stride, y/stride, x/stride)`` uint8.
+    offsets
+        ``(batch, 3, z/stride, y/stride, x/stride)`` float32, turned as the crops are; ``None`` where volumes have none.
     """
+    coarse = tuple(s // stride for s in size)
     crops = np.empty((batch, 1, *size), np.float32)
-    targets = np.empty((batch, *(s // stride for s in size)), np.uint8)
+    targets = np.empty((batch, *coarse), np.uint8)
+    offsets = None if volumes[0].offsets is None else np.empty((batch, 3, *coarse), np.float32)
     for i in range(batch):
         volume, start = _place(volumes, size, around_picks, shares, rng)
         low = [s // stride for s in start]
-        crop = volume.volume[tuple(slice(stride * a, stride * a + s) for a, s in zip(low, size, strict=True))]
-        target = volume.labels[tuple(slice(a, a + s // stride) for a, s in zip(low, size, strict=True))]
+        whole = tuple(slice(stride * a, stride * a + s) for a, s in zip(low, size, strict=True))
+        part = tuple(slice(a, a + s) for a, s in zip(low, coarse, strict=True))
         flips = tuple(int(axis) for axis in np.flatnonzero(rng.random(3) < 0.5))
-        crop, target = np.flip(crop, flips), np.flip(target, flips)
-        if rng.random() < 0.5 and size[1] == size[2]:
-            crop, target = np.rot90(crop, axes=(1, 2)), np.rot90(target, axes=(1, 2))
-        crops[i, 0], targets[i] = crop, target
-    return crops, targets
+        turned = bool(rng.random() < 0.5) and size[1] == size[2]
+        crops[i, 0] = view_of(volume.volume[whole], flips, turned)
+        targets[i] = view_of(volume.labels[part], flips, turned)
+        if offsets is not None and volume.offsets is not None:
+            offsets[i] = vectors_of(volume.offsets[:, *part], flips, turned)
+    return crops, targets, offsets
+
+
+def view_of(values: NDArray[Any], flips: Sequence[int], turned: bool) -> NDArray[Any]:  # (z, y, x)
+    """Return ``(z, y, x)`` flipped along some axes and then, perhaps, turned by 90 degrees about z."""
+    values = np.flip(values, tuple(flips))
+    return np.rot90(values, axes=(1, 2)) if turned else values
+
+
+def vectors_of(field: NDArray[Any], flips: Sequence[int], turned: bool) -> NDArray[Any]:  # (3, z, y, x)
+    """Return a field of vectors (z, y, x) as it looks where what it lies in is flipped and turned; see `view_of`."""
+    z, y, x = (view_of(-part if axis in flips else part, flips, turned) for axis, part in enumerate(field))
+    return np.stack([z, -x, y] if turned else [z, y, x])
 
 
 def _place(

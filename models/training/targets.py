@@ -1,6 +1,6 @@
-"""Class targets: small balls around the picks, on the grid of a network's output."""
+"""Targets: small balls around the picks, and the ways to their centres, on the grid of a network's output."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,7 @@ def ball_targets(
     stride: int,
     origin: float,
 ) -> NDArray[np.uint8]:
-    """Return the label of every map voxel.
-
-    A voxel belongs to the pick that is nearest in units of its ball's radius, if it lies within that radius (<= 1); the
-    voxel nearest to a pick always belongs to it, so that no particle vanishes between voxels.
+    """Return the label of every map voxel: that of the pick whose ball it lies in; see `ball_offsets`.
 
     Parameters
     ----------
@@ -49,6 +46,50 @@ def ball_targets(
         ``(z, y, x)`` uint8: 0 for background, else `Particle.label`.
     """
     labels = np.zeros(shape, np.uint8)
+    for box, mine, particle, _ in _balls(picks, shape, voxel_size, particles, radius_fraction, stride, origin):
+        labels[box][mine] = particle.label
+    return labels
+
+
+def ball_offsets(
+    picks: pd.DataFrame,
+    shape: tuple[int, int, int],
+    voxel_size: float,
+    *,
+    particles: Sequence[Particle],
+    radius_fraction: float,
+    stride: int,
+    origin: float,
+) -> NDArray[np.float16]:
+    """Return the way from every map voxel in a ball to that ball's centre; the arguments are those of `ball_targets`.
+
+    Returns
+    -------
+    NDArray
+        ``(3, z, y, x)`` float16, (z, y, x) in map voxels; 0 where `ball_targets` has background.
+    """
+    offsets = np.zeros((3, *shape), np.float16)
+    for box, mine, _, way in _balls(picks, shape, voxel_size, particles, radius_fraction, stride, origin):
+        for axis in range(3):
+            offsets[axis][box][mine] = np.broadcast_to(way[axis], mine.shape)[mine]
+    return offsets
+
+
+def _balls(
+    picks: pd.DataFrame,
+    shape: tuple[int, int, int],
+    voxel_size: float,
+    particles: Sequence[Particle],
+    radius_fraction: float,
+    stride: int,
+    origin: float,
+) -> Iterator[tuple[tuple[slice, ...], NDArray[np.bool_], Particle, list[NDArray[np.float64]]]]:
+    """Yield, pick by pick: a box of the map, which of its voxels are the pick's, its species, the way to its centre.
+
+    A voxel belongs to the pick that is nearest in units of its ball's radius, if it lies within that radius (<= 1); the
+    voxel nearest to a pick always belongs to it, so that no particle vanishes between voxels. A later pick may take a
+    voxel from an earlier one.
+    """
     nearest = np.full(shape, np.inf, np.float32)
     for particle in particles:
         rows = picks[picks["particle_type"] == particle.name]
@@ -60,14 +101,12 @@ def ball_targets(
             core = np.clip(np.rint(centre).astype(int), 0, np.asarray(shape) - 1)
             low, high = np.minimum(low, core), np.maximum(high, core + 1)
             box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-            grid = np.ogrid[box]
-            squared = sum((axis - c) ** 2 for axis, c in zip(grid, centre, strict=True))
-            distance = (np.sqrt(squared) / radius).astype(np.float32)
+            way = [c - axis for axis, c in zip(np.ogrid[box], centre, strict=True)]
+            distance = (np.sqrt(sum(axis**2 for axis in way)) / radius).astype(np.float32)
             distance[tuple(core - low)] = 0.0
             mine = (distance <= 1.0) & (distance < nearest[box])
             nearest[box][mine] = distance[mine]
-            labels[box][mine] = particle.label
-    return labels
+            yield box, mine, particle, way
 
 
 def ignore_outside(labels: NDArray[np.uint8], mask: NDArray[np.bool_], *, stride: int, origin: float) -> None:

@@ -15,9 +15,11 @@ from monai.networks.nets import UNet
 from torch import nn
 from torch.nn import functional
 
-from models.unet.instance_norm import keep_channels_last
+from models.architecture import Architecture
+from models.instance_norm import keep_channels_last
+from models.outputs import ClassMaps
 from models.unet.prelu import quicken
-from models.unet.settings import STRIDE, UNetSettings
+from models.unet.settings import IDENTITY, STRIDE, UNetSettings
 from models.unet.wide_range import widen
 
 ORIGIN = 0.5
@@ -110,3 +112,17 @@ def build_network(settings: UNetSettings, classes: int) -> HalfResolutionUNet:
         norm=settings.norm,
     )
     return quicken(keep_channels_last(network)).to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+
+
+UNET = Architecture(
+    name="unet",
+    identity=IDENTITY,
+    stride=STRIDE,
+    origin=ORIGIN,
+    background=True,
+    vectors=False,
+    output=ClassMaps,
+    build=lambda settings, species: build_network(settings, 1 + species),
+    is_encoder=is_encoder,
+    class_axes=class_axes,
+)

@@ -1,6 +1,7 @@
 """Test-time inference: a member's fold models see a tomogram, are averaged, and count as one member."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ensemble.clustering import MEAN_MODEL, average_models
 from models.member import Joint, Predictor
-from models.outputs import ClassMaps, SliceBoxes
+from models.outputs import Maps, SliceBoxes
 from models.registry import get_member
 from postproc.candidates import concatenate
 from postproc.convert import to_candidates, within_mask
@@ -32,7 +33,7 @@ def load_models(member: str, folders: Mapping[str, Path], *, device: str) -> dic
 
 
 class MeanMaps:
-    """Running mean of class maps: one sum in float32, whatever the number of models.
+    """Running mean of maps: one sum in float32, whatever the number of models.
 
     Attributes
     ----------
@@ -42,10 +43,10 @@ class MeanMaps:
 
     def __init__(self) -> None:
         self._sum: NDArray[np.float32] | None = None
-        self._like: ClassMaps | None = None
+        self._like: Maps | None = None
         self.count = 0
 
-    def add(self, maps: ClassMaps) -> None:
+    def add(self, maps: Maps) -> None:
         """Add one model's maps.
 
         Raises
@@ -55,7 +56,7 @@ class MeanMaps:
         """
         if self._sum is None or self._like is None:
             self._sum = maps.logits.astype(np.float32)
-            self._like = ClassMaps(maps.logits[:0], maps.stride, maps.origin)
+            self._like = replace(maps, logits=maps.logits[:0])
         else:
             one, other = ((m.stride, m.origin) for m in (self._like, maps))
             if one != other or self._sum.shape != maps.logits.shape:
@@ -66,12 +67,12 @@ class MeanMaps:
             self._sum += maps.logits
         self.count += 1
 
-    def mean(self) -> ClassMaps:
+    def mean(self) -> Maps:
         """Return the mean of the logits and forget them."""
         assert self._sum is not None and self._like is not None
         total, self._sum = self._sum, None
         total /= self.count
-        return ClassMaps(total.astype(np.float16), self._like.stride, self._like.origin)
+        return replace(self._like, logits=total.astype(np.float16))
 
 
 def predict_member(
@@ -84,7 +85,7 @@ def predict_member(
     device: str = "cpu",
     advance: Callable[[str], None] = lambda note: None,
 ) -> pd.DataFrame:
-    """Return one member's candidates in a tomogram: class maps averaged as logits, slice boxes as clustered candidates.
+    """Return one member's candidates in a tomogram: maps averaged as logits, slice boxes as clustered candidates.
 
     What lies outside the tomogram's mask is dropped.
 
@@ -101,7 +102,7 @@ def predict_member(
     views
         Test-time views of each model; by default as many as it has.
     device
-        Where candidates are looked for in class maps.
+        Where candidates are looked for in maps.
     advance
         Told of each model, or of each part of the tomogram, that is done.
     """
@@ -115,7 +116,7 @@ def predict_member(
     )
     tables = []
     for output, name in zip(_outputs(tomogram, models, views, advance), models, strict=False):
-        if isinstance(output, ClassMaps):
+        if isinstance(output, Maps):
             return within_mask(find(output, model=MEAN_MODEL), tomogram)
         tables.append(find(output, model=name))
     return within_mask(average_models(concatenate(tables), particles, len(models)), tomogram)
@@ -123,8 +124,8 @@ def predict_member(
 
 def _outputs(
     tomogram: Tomogram, models: Mapping[str, Predictor], views: int | None, advance: Callable[[str], None]
-) -> Iterator[ClassMaps | SliceBoxes]:
-    """Yield what models predict: class maps as their mean, slice boxes of each."""
+) -> Iterator[Maps | SliceBoxes]:
+    """Yield what models predict: maps as their mean, slice boxes of each."""
     first = next(iter(models.values()))
     if isinstance(first, Joint):
         yield from first.together(list(models.values()), tomogram, views=views, advance=advance)
@@ -132,7 +133,7 @@ def _outputs(
     maps = MeanMaps()
     for name, model in models.items():
         output = model.predict(tomogram, views=views)
-        if isinstance(output, ClassMaps):
+        if isinstance(output, Maps):
             maps.add(output)
         else:
             yield output

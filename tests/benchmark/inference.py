@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from compute.precision import autocast, compute_dtype
+from models.sliding_window import blend_weight, plan_windows
 from models.unet.network import STRIDE
-from models.unet.sliding_window import blend_weight, plan_windows
 from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row
 from tests.benchmark.scale import FULL_SHAPE, Scale
 from tests.benchmark.scenes import tomogram, unet
 
 if TYPE_CHECKING:
-    from models.unet.prediction import UNetPredictor
+    from models.window_predictor import WindowPredictor
 
 FASTER = 1.3
 DIFFERENCE = 0.02
@@ -26,7 +26,7 @@ DIFFERENCE = 0.02
 
 def monai_way(
     volume: NDArray[np.float32],  # (z, y, x), sides multiples of the network's
-    predictor: UNetPredictor,
+    predictor: WindowPredictor,
     *,
     window: Sequence[int],
     overlap: float,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ensemble.clustering import FusionRule, fuse
 from evaluation.metric import kaggle_score
-from models.unet.sliding_window import plan_windows
+from models.sliding_window import plan_windows
 from tests.benchmark.centroids import peaks
 from tests.benchmark.measure import Timing, interleave
 from tests.benchmark.rows import Limit, Row

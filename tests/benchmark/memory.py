@@ -21,15 +21,15 @@ def prepare_inference(shape: tuple[int, ...], views: int, window: tuple[int, int
     """Return the prediction of a tomogram of noise, which the work makes, by an untrained U-Net."""
     import torch
 
-    from models.unet.network import build_network
-    from models.unet.prediction import UNetPredictor
+    from models.unet.network import UNET, build_network
     from models.unet.settings import SHORT
+    from models.window_predictor import WindowPredictor
     from tomograms.particles import CZII
     from tomograms.tomogram import Tomogram
 
     settings = replace(SHORT, views=views, window=window or SHORT.window)
     classes = 1 + len(CZII)
-    predictor = UNetPredictor(build_network(settings, classes), settings, classes, torch.device("cpu"))
+    predictor = WindowPredictor(UNET, build_network(settings, classes), settings, classes - 1, torch.device("cpu"))
     predictor.predict(Tomogram("warm-up", np.zeros((16, 16, 16), np.float32), VOXEL_SIZE))  # what is loaded lazily
 
     def work() -> object:

@@ -20,7 +20,7 @@ from tomograms.particles import CZII
 from tomograms.tomogram import Tomogram, normalise
 
 if TYPE_CHECKING:
-    from models.unet.prediction import UNetPredictor
+    from models.window_predictor import WindowPredictor
 
 CELL = 33.0
 """Voxels between the particles of a scene, which lie on a shaken lattice: no two of them touch."""
@@ -152,7 +152,7 @@ def unet_settings(scale: Scale) -> Any:
 
 
 @cache
-def unet(scale: Scale) -> UNetPredictor:
+def unet(scale: Scale) -> WindowPredictor:
     """Return the given U-Net, or one that was trained for some steps, so that its probabilities are no mere noise.
 
     It takes one view, as the peers' ways do.
@@ -162,7 +162,7 @@ def unet(scale: Scale) -> UNetPredictor:
     return predictor
 
 
-def _trained(scale: Scale) -> UNetPredictor:
+def _trained(scale: Scale) -> WindowPredictor:
     from models.member import Training
     from models.registry import get_member
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from models.sliding_window import plan_windows, predict_maps
 from models.unet.member import UNetMember
-from models.unet.sliding_window import plan_windows, predict_maps
 from postproc.peaks import map_candidates
 from tests.benchmark.measure import memory_of
 from tests.benchmark.scale import FULL_SHAPE, VOXEL_SIZE
@@ -55,7 +55,7 @@ def test_the_network_sees_each_window_once_a_view(shape, views):
     predict_maps(
         np.zeros(shape, np.float32),
         [network],
-        classes=2,
+        channels=2,
         window=(32, 32, 32),
         overlap=0.25,
         stride=2,

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from models.unet.prediction import UNetPredictor
+from models.window_predictor import WindowPredictor
 from postproc.peaks import map_candidates
 from tests.benchmark.measure import interleave, memory_of
 from tests.benchmark.reading import ours as read
@@ -28,7 +28,7 @@ FURTHER = 0.9
 MEMORY = 4.0
 
 
-def from_file(path: Path, predictor: UNetPredictor) -> pd.DataFrame:
+def from_file(path: Path, predictor: WindowPredictor) -> pd.DataFrame:
     """Return a tomogram's candidates."""
     maps = predictor.predict(Tomogram("TS_1", read(path), VOXEL_SIZE))
     return map_candidates(maps, CZII, VOXEL_SIZE, experiment="TS_1", member="unet", model="one")

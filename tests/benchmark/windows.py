@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.unet.sliding_window import plan_windows
+from models.sliding_window import plan_windows
 from tests.benchmark.inference import monai_way, monai_windows, padded, probabilities
 from tests.benchmark.measure import interleave
 from tests.benchmark.rows import Limit, Row

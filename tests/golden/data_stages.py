@@ -156,7 +156,7 @@ def crops(folder: Path) -> dict[str, Any]:
     out: dict[str, Any] = {"shares": species_shares(TRIO)}
     for size in ((8, 16, 16), (12, 16, 24)):
         rng = np.random.default_rng([7, 1])
-        images, labels = draw_batch(
+        images, labels, _ = draw_batch(
             volumes,
             size=size,
             batch=6,

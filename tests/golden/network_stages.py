@@ -18,7 +18,7 @@ from models.member import Training, Validation
 from models.outputs import ClassMaps, SliceBoxes
 from models.registry import MEMBERS, get_member
 from models.settings import to_record
-from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+from models.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
 from models.weights import load_weights, save_weights
 from postproc.convert import to_candidates
 from submissions.prediction.averaging import predict_member
@@ -37,6 +37,14 @@ TINY: dict[str, dict[str, Any]] = {
         "stem": 4,
         "channels": (4, 6, 8),
         "strides": (1, 2),
+    },
+    "detector": {
+        "init": "scratch",
+        "precision": "fp32",
+        "crop": (24, 32, 32),
+        "batch": 2,
+        "filters": 4,
+        "blocks": (1, 1, 1),
     },
     "yolo": {"init": "scratch", "precision": "fp32", "batch": 3},
 }
@@ -127,7 +135,7 @@ def maps(folder: Path) -> dict[str, Any]:
         logits = predict_maps(
             volume,
             [network],
-            classes=3,
+            channels=3,
             window=(8, 16, 20),
             overlap=0.25,
             stride=2,
@@ -146,9 +154,18 @@ def maps(folder: Path) -> dict[str, Any]:
 
 def shipped_unet(folder: Path) -> dict[str, Any]:
     """The shipped U-Net on a made-up tomogram, in one view."""
+    return _shipped_maps("unet", folder)
+
+
+def shipped_detector(folder: Path) -> dict[str, Any]:
+    """The shipped detector on the same."""
+    return _shipped_maps("detector", folder)
+
+
+def _shipped_maps(member: str, folder: Path) -> dict[str, Any]:
     tomogram = _tomogram()
-    output = _shipped("unet", folder).predict(tomogram)
-    table = to_candidates(output, CZII, 10.0, experiment="TS_1", member="unet", model="shipped")
+    output = _shipped(member, folder).predict(tomogram)
+    table = to_candidates(output, CZII, 10.0, experiment="TS_1", member=member, model="shipped")
     content = {
         "stride": output.stride,
         "origin": output.origin,
@@ -156,7 +173,7 @@ def shipped_unet(folder: Path) -> dict[str, Any]:
         "means": [channel.mean(dtype=np.float64) for channel in output.logits],
         "deviations": [channel.std(dtype=np.float64) for channel in output.logits],
     }
-    return {"shipped-unet.json": content, "shipped-unet.csv": table[table["score"] > 0.01]}
+    return {f"shipped-{member}.json": content, f"shipped-{member}.csv": table[table["score"] > 0.01]}
 
 
 def shipped_yolo(folder: Path) -> dict[str, Any]:
@@ -187,6 +204,11 @@ def unet_training(folder: Path) -> dict[str, Any]:
     return {"unet-training.json": _training("unet", folder, steps=3)}
 
 
+def detector_training(folder: Path) -> dict[str, Any]:
+    """Three steps of a small detector from scratch."""
+    return {"detector-training.json": _training("detector", folder, steps=3)}
+
+
 def yolo_training(folder: Path) -> dict[str, Any]:
     """Three steps of a YOLO from scratch."""
     return {"yolo-training.json": _training("yolo", folder, steps=3)}
@@ -195,6 +217,11 @@ def yolo_training(folder: Path) -> dict[str, Any]:
 def unet_fit(folder: Path) -> dict[str, Any]:
     """A training of the U-Net from the shipped weights: its history, and what the trained network finds."""
     return _fit("unet", folder, steps=3, epoch_steps=2, crop=(24, 32, 32), window=(24, 48, 48), views=2)
+
+
+def detector_fit(folder: Path) -> dict[str, Any]:
+    """A training of the detector from the shipped weights: its history, and what the trained network finds."""
+    return _fit("detector", folder, steps=3, epoch_steps=2, crop=(24, 32, 32), window=(24, 48, 48), views=2)
 
 
 def yolo_fit(folder: Path) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.unet.network import build_network as build_unet
-from models.unet.settings import FULL as UNET
+from models.architecture import Architecture
+from models.detector.network import DETECTOR
+from models.detector.settings import FULL as FULL_DETECTOR
+from models.unet.network import UNET
+from models.unet.settings import FULL as FULL_UNET
 from models.yolo.network import build_network as build_yolo
 from models.yolo.settings import FULL as YOLO
 from tomograms.particles import CZII
@@ -19,11 +22,11 @@ GPUS = {"T4": (65e12, 0.20), "A100": (312e12, 0.20)}
 """Operations a second in fp16 with tensor cores, by the maker; the share of them that is assumed to be reached."""
 
 
-def unet_step() -> int:
-    """Return the operations of one training step, from a small crop: each voxel takes as many."""
-    small = [side // 4 for side in UNET.crop]
-    counted = _counted(build_unet(UNET, 1 + len(CZII)), torch.zeros(1, 1, *small))
-    return counted * UNET.batch * math.prod(UNET.crop) // math.prod(small)
+def crops_step(architecture: Architecture, settings: Any) -> int:
+    """Return the operations of one training step on crops, from a small crop: each voxel takes as many."""
+    small = [side // 4 for side in settings.crop]
+    counted = _counted(architecture.build(settings, len(CZII)), torch.zeros(1, 1, *small))
+    return counted * settings.batch * math.prod(settings.crop) // math.prod(small)
 
 
 def yolo_image(name: str = YOLO.network) -> int:
@@ -49,7 +52,8 @@ def whole() -> dict[str, float]:
     """Return the operations of all folds by member."""
     images = TOMOGRAMS * SHAPE[0] * YOLO.epochs
     return {
-        "unet": float(FOLDS * UNET.steps * unet_step()),
+        "unet": float(FOLDS * FULL_UNET.steps * crops_step(UNET, FULL_UNET)),
+        "detector": float(FOLDS * FULL_DETECTOR.steps * crops_step(DETECTOR, FULL_DETECTOR)),
         "yolo": float(FOLDS * images * yolo_image()),
         "yolo, yolo11l": float(FOLDS * images * yolo_image("yolo11l")),
     }

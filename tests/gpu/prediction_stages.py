@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from models.initial import SHIPPED
-from models.registry import get_member
+from models.registry import MEMBERS, get_member
 from models.yolo.network import build_network
 from models.yolo.prediction import YoloPredictor
 from postproc.convert import to_candidates
@@ -43,7 +43,7 @@ def data(bench: Bench) -> None:
 def same(bench: Bench) -> None:
     """Compare what the shipped weights find on a CPU in fp32 with what they find here in every number format."""
     volume = open_dataset(bench.place / "data").tomogram("GC_7")
-    for member in ("unet", "yolo"):
+    for member in MEMBERS:
         truth = _predict(member, "cpu", "fp32", volume)
         sure = _candidates(truth, volume, member)
         sure = sure[sure["score"] > 0.1]
@@ -90,22 +90,22 @@ def _share_found(sure: pd.DataFrame, found: pd.DataFrame) -> float:
 
 
 def full(bench: Bench) -> None:
-    """Measure a tomogram of the competition's size: each member of the preset ``full``, and an ensemble of 14."""
+    """Measure a tomogram of the competition's size: members of preset ``full``, and an ensemble of seven of each."""
     volume, _ = tomogram(bench.size((184, 630, 630), (24, 96, 96)))
     total = 0.0
-    for member in ("unet", "yolo"):
+    for member in MEMBERS:
         with bench.like_a_t4(f"{member}, memory"):
             predicted, found = _seconds(bench, _full_model(bench, member), member, volume)
         bench.tell(f"{member}, s predicting, s finding candidates", f"{predicted:.2f}, {found:.2f}")
-        total += 7 * predicted + (found if member == "unet" else 7 * found)
-    bench.tell("tomograms an hour, 7 folds x 2 members, one process", 3600 / total)
+        total += 7 * predicted + (7 * found if member == "yolo" else found)
+    bench.tell(f"tomograms an hour, 7 folds x {len(MEMBERS)} members, one process", 3600 / total)
 
 
 def _full_model(bench: Bench, member: str) -> Any:
     kind = get_member(member)
     model: Any = kind.load(SHIPPED / member, bench.device)
     settings = replace(kind.presets["full"], precision="fp16" if bench.gpu else "fp32")
-    if member == "unet":
+    if member != "yolo":
         model.settings, model.window = settings, settings.window
         model.views = bench.size(settings.views, 1)
         return model

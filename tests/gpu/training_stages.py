@@ -14,11 +14,12 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from compute.precision import autocast
+from models.instance_norm import ChannelsLastInstanceNorm3d
 from models.member import Training, Validation
 from models.registry import get_member
-from models.unet.instance_norm import ChannelsLastInstanceNorm3d
+from models.training.crop_learner import prefetch
 from models.unet.settings import FULL
-from models.unet.training import UNetLearner, _prefetch
+from models.unet.training import UNetLearner
 from tests.benchmark.scenes import tomogram
 from tests.gpu.facts import Bench
 from tomograms.particles import CZII
@@ -68,7 +69,7 @@ def _train(bench: Bench, learner: UNetLearner, volumes: list[Any], precision: st
     warm, losses = steps // 3, []
     start = wait = 0.0
     before = time.perf_counter()
-    for step, batch in _prefetch(learner, volumes, 0):
+    for step, batch in prefetch(learner, volumes, 0):
         if step == warm:
             bench.sync()
             start, wait = time.perf_counter(), 0.0

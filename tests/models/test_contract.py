@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.member import Training, Validation
-from models.outputs import ClassMaps, SliceBoxes
+from models.outputs import ClassMaps, Maps, PointMaps, SliceBoxes
 from models.registry import MEMBERS, get_member
 from postproc.candidates import COLUMNS
 from postproc.convert import to_candidates
@@ -29,6 +29,16 @@ TINY = {
         "stem": 4,
         "channels": (4, 6, 8),
         "strides": (1, 2),
+        "window": (32, 32, 64),
+    },
+    "detector": {
+        "init": "scratch",
+        "steps": 4,
+        "epoch_steps": 2,
+        "crop": (24, 32, 32),
+        "batch": 2,
+        "filters": 4,
+        "blocks": (1, 1, 1),
         "window": (32, 32, 64),
     },
     "yolo": {"init": "scratch", "epochs": 1, "warmup_epochs": 0.0, "batch": 8},
@@ -124,9 +134,10 @@ def test_progress_is_told_to_its_end(trained):
 
 def test_output_has_the_declared_form(trained):
     output = predict(*trained[:2])
-    if isinstance(output, ClassMaps):
+    if isinstance(output, Maps):
+        channels = {ClassMaps: 1 + len(PARTICLES), PointMaps: len(PARTICLES) + 3}[type(output)]
         assert output.logits.dtype == np.float16
-        assert output.logits.shape == (1 + len(PARTICLES), *(-(-n // output.stride) for n in SHAPE))
+        assert output.logits.shape == (channels, *(-(-n // output.stride) for n in SHAPE))
         assert np.isfinite(output.logits).all()
     else:
         assert isinstance(output, SliceBoxes)
@@ -190,5 +201,5 @@ def test_a_truncated_checkpoint_is_refused(tmp_path):
 
 
 def test_an_unknown_member_is_refused():
-    with pytest.raises(InputError, match="expected some of unet, yolo, but got 'resnet'"):
+    with pytest.raises(InputError, match="expected some of unet, detector, yolo, but got 'resnet'"):
         get_member("resnet")

@@ -7,7 +7,7 @@ import torch
 from models.training.crops import TrainingVolume, draw_batch, some_places
 from models.training.targets import IGNORED, ignore_outside
 from models.unet.settings import UNetSettings
-from models.unet.training import UNetLearner, without_ignored
+from models.unet.training import UNetLearner
 from models.yolo.dataset import write_dataset
 from models.yolo.slices import slabs_inside
 from tests.models.unet.test_unet import BALL, SHELL
@@ -27,7 +27,7 @@ def test_the_loss_does_not_depend_on_ignored_voxels_nor_slope_there():
         logits = torch.randn(2, 3, 4, 4, 4, generator=torch.Generator().manual_seed(1))
         logits[:, :, 2:] *= scale
         logits.requires_grad_()
-        loss = learner.loss(*without_ignored(logits, targets))
+        loss = learner.loss(*learner.without_ignored(logits, targets))
         loss.backward()
         assert not logits.grad[:, :, 2:].any() and logits.grad[:, :, :2].any()
         losses.append(float(loss.detach()))
@@ -48,7 +48,7 @@ def test_crops_anywhere_are_centred_inside():
     volume = mask.astype(np.float32)
     empty = np.empty((0, 3)), np.empty(0, np.int64)
     inside = TrainingVolume(volume, np.zeros((12, 16, 16), np.uint8), *empty, some_places(mask))
-    crops, _ = draw_batch(
+    crops, _, _ = draw_batch(
         [inside], size=(8, 8, 8), batch=32, stride=2, around_picks=0.0, shares=np.ones(1), rng=np.random.default_rng(0)
     )
     assert (crops.reshape(32, -1).max(1) == 1).all()

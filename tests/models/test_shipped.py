@@ -51,13 +51,12 @@ def test_they_know_every_species(shipped):
 
 
 @pytest.mark.parametrize("preset", ["demo", "short", "full"])
-def test_the_unet_presets_start_from_them_without_a_word(preset):
+@pytest.mark.parametrize("member", ["unet", "detector"])
+def test_the_presets_of_networks_of_volumes_start_from_them_without_a_word(member, preset):
+    kind = get_member(member)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert (
-            initial_weights("unet", get_member("unet").presets[preset], IDENTITY)
-            == SHIPPED / "unet" / "weights.safetensors"
-        )
+        assert kind.initial(kind.presets[preset]) == SHIPPED / member / "weights.safetensors"
 
 
 @pytest.mark.parametrize("preset", ["demo", "short", "full"])

@@ -18,11 +18,11 @@ def draw(rng: np.random.Generator, **changes):
 
 
 def test_targets_stay_on_their_crops_through_flips_and_turns():
-    crops, targets = draw(np.random.default_rng(3))
+    crops, targets, offsets = draw(np.random.default_rng(3))
     assert crops.shape == (16, 1, 8, 12, 12)
     assert targets.shape == (16, 4, 6, 6)
     cells = crops[:, 0].reshape(16, 4, 2, 6, 2, 6, 2).mean((2, 4, 6))
-    assert np.array_equal(cells, targets)
+    assert np.array_equal(cells, targets) and offsets is None
 
 
 def test_a_batch_depends_on_its_generator_only():
@@ -40,7 +40,7 @@ def test_crops_around_picks_hold_one():
         np.array([2]),
     )
     marked.volume[13, 9, 21] = 1.0
-    crops, _ = draw_batch(
+    crops, _, _ = draw_batch(
         [marked],
         size=(8, 12, 12),
         batch=32,
@@ -56,7 +56,7 @@ def test_volumes_without_picks_are_drawn_anywhere():
     empty = TrainingVolume(
         np.ones((8, 12, 12), np.float32), np.zeros((4, 6, 6), np.uint8), np.empty((0, 3)), np.empty(0, np.int64)
     )
-    crops, targets = draw_batch(
+    crops, targets, _ = draw_batch(
         [empty], size=(8, 12, 12), batch=2, stride=2, around_picks=1.0, shares=np.ones(1), rng=np.random.default_rng(0)
     )
     assert crops.sum() == crops.size
@@ -69,7 +69,7 @@ def test_species_are_drawn_by_their_shares_however_many_picks_they_have():
     volume[4, 6, 760] = 1.0
     marked = TrainingVolume(volume, np.zeros((4, 6, 400), np.uint8), np.array(places), np.array([1] * 30 + [2]))
     options = {"size": (8, 12, 12), "stride": 2, "around_picks": 1.0, "rng": np.random.default_rng(0)}
-    crops, _ = draw_batch([marked], batch=2000, shares=np.array([0.0, 1.0, 3.0]), **options)
+    crops, _, _ = draw_batch([marked], batch=2000, shares=np.array([0.0, 1.0, 3.0]), **options)
     assert abs(crops.reshape(2000, -1).max(1).mean() - 0.75) < 0.03
 
 
@@ -77,3 +77,33 @@ def test_shares_follow_the_weights_and_leave_nobody_out():
     assert list(species_shares(CZII)) == [0, 1, 0.5, 2, 1, 2, 1]
     assert list(species_shares([Particle("a", 2, 50.0, 0.0)])) == [0, 0, 1]
     assert list(species_shares([Particle("a", 1, 50.0, 0.1), Particle("b", 2, 50.0, 0.0)])) == [0, 0.1, 0.05]
+
+
+def test_offsets_point_to_the_same_voxel_through_flips_and_turns():
+    """A volume with one bright voxel, and the way there from every voxel of the grid: it leads there in every view."""
+    volume = np.zeros((24, 24, 24), np.float32)
+    volume[13, 10, 11] = 1.0
+    grid = np.stack(np.indices((6, 6, 6)))
+    way = ((np.array([13, 10, 11]) - 1.5) / 4)[:, None, None, None] - grid
+    marked = TrainingVolume(
+        volume,
+        np.zeros((6, 6, 6), np.uint8),
+        np.empty((0, 3)),
+        np.empty(0, np.int64),
+        offsets=way.astype(np.float16),
+    )
+    crops, _, offsets = draw_batch(
+        [marked],
+        size=(24, 24, 24),
+        batch=64,
+        stride=4,
+        around_picks=0.0,
+        shares=np.ones(1),
+        rng=np.random.default_rng(0),
+    )
+    seen = set()
+    for crop, field in zip(crops[:, 0], offsets, strict=True):
+        bright = np.argwhere(crop)[0]
+        seen.add(tuple(bright))
+        np.testing.assert_allclose(1.5 + 4 * (grid + field), np.broadcast_to(bright[:, None, None, None], field.shape))
+    assert len(seen) == 16  # every flip, turned and not

@@ -3,7 +3,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.targets import ball_targets, mirrored_picks
+from models.training.targets import ball_offsets, ball_targets, mirrored_picks
 from tomograms.coordinates import to_angstrom
 from tomograms.particles import Particle
 
@@ -79,3 +79,15 @@ def test_mirrored_picks_lie_where_their_voxels_do(old, more, seed):
     found = mirrored_picks(table, old, grown, VOXEL)
     index = np.rint(found[["z", "y", "x"]].to_numpy() / VOXEL).astype(int)
     assert sorted(map(tuple, index.tolist())) == sorted(map(tuple, np.argwhere(padded).tolist()))
+
+
+def test_offsets_lead_from_every_voxel_of_a_ball_to_its_centre():
+    table = picks(("small", 9.0, 10.7, 6.2), ("large", 12.0, 10.0, 13.0))
+    options = {"particles": [SMALL, LARGE], "radius_fraction": 0.5, "stride": 2, "origin": 0.5}
+    labels, offsets = (make(table, (12, 12, 12), VOXEL, **options) for make in (ball_targets, ball_offsets))
+    assert set(np.unique(labels)) == {0, 1, 2} and not offsets[:, labels == 0].any()
+    index = np.stack(np.indices(labels.shape)).astype(np.float64)
+    reached = 0.5 + 2 * (index + offsets)
+    for label, centre in ((1, (9.0, 10.7, 6.2)), (2, (12.0, 10.0, 13.0))):
+        found = reached[:, labels == label]
+        np.testing.assert_allclose(found, np.broadcast_to(np.array(centre)[:, None], found.shape), atol=5e-3)

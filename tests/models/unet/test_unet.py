@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
+from models.training import crop_learner
 from models.training.targets import ball_targets
-from models.unet import training
 from models.unet.member import UNetMember
 from models.unet.network import build_network, class_axes, is_encoder
 from models.unet.settings import FULL, STRIDE, UNetSettings
@@ -76,7 +76,7 @@ def test_crops_that_pass_the_network_a_few_at_a_time_give_the_same_logits_and_gr
 
 @pytest.mark.parametrize(("settings", "at_once"), [(FULL, 4), (UNetSettings(), 10), (replace(FULL, norm="BATCH"), 8)])
 def test_a_gpu_is_given_a_few_crops_at_a_time_unless_a_norm_sees_all(settings, at_once, monkeypatch):
-    monkeypatch.setattr(training, "resolve_device", lambda name: torch.device("meta"))
+    monkeypatch.setattr(crop_learner, "resolve_device", lambda name: torch.device("meta"))
     assert UNetLearner(replace(settings, init="scratch"), (BALL, SHELL), 0, "cuda").at_once == at_once
 
 

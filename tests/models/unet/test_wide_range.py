@@ -9,12 +9,12 @@ from torch import nn
 
 from compute.precision import finite
 from models.initial import SHIPPED
-from models.unet.network import build_network
-from models.unet.prediction import UNetPredictor
+from models.unet.network import UNET, build_network
 from models.unet.settings import UNetSettings
 from models.unet.training import UNetLearner
 from models.unet.wide_range import widen
 from models.weights import fill, load_weights, parse_card
+from models.window_predictor import WindowPredictor
 from tomograms.errors import InputError
 from tomograms.particles import Particle
 from tomograms.tomogram import Tomogram
@@ -47,7 +47,7 @@ def test_shipped_network_gives_the_same_in_fp16_also_for_loud_voxels():
     volume[5, 5, 5] = 100.0
     softmax = []
     for precision in ("fp32", "fp16"):
-        predictor = UNetPredictor(network, replace(settings, precision=precision, views=1), 7, CPU)
+        predictor = WindowPredictor(UNET, network, replace(settings, precision=precision, views=1), 6, CPU)
         logits = predictor.predict(Tomogram("TS", volume, 10.0)).logits.astype(np.float32)
         assert np.isfinite(logits).all()
         softmax.append(torch.from_numpy(logits).softmax(0).numpy())
@@ -92,6 +92,6 @@ def test_a_training_step_survives_an_overflow():
 def test_a_network_that_gives_nan_is_an_input_error():
     network = build_network(TINY, 2)
     nn.init.constant_(network.body.model[2].bias, float("nan"))
-    predictor = UNetPredictor(network, TINY, 2, CPU)
+    predictor = WindowPredictor(UNET, network, TINY, 1, CPU)
     with pytest.raises(InputError, match="finite logits"):
         predictor.predict(Tomogram("TS", np.zeros((8, 16, 16), np.float32), 10.0))

@@ -17,10 +17,11 @@ class Blocked(importlib.abc.MetaPathFinder):
 
 sys.meta_path.insert(0, Blocked())
 import submissions.check, submissions.make
-import submissions.prediction.submit, models.unet.member, models.yolo.member
+import submissions.prediction.submit, models.unet.member, models.detector.member, models.yolo.member
 from models.settings import resolve_settings
 from models.yolo.network import build_network
 from tomograms.dataset import open_dataset
+models.detector.member.DetectorMember.architecture.build(resolve_settings("detector", "demo", []), 6)
 build_network(resolve_settings("yolo", "demo", []).network, 6)
 print(open_dataset(Path({root!r})).tomogram("TS_1").volume.shape)
 """

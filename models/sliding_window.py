@@ -1,4 +1,4 @@
-"""Class maps of a whole tomogram: overlapping windows, blended back on the output grid."""
+"""Maps of a whole tomogram: overlapping windows, blended back on the output grid."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -65,15 +65,16 @@ def predict_maps(
     volume: NDArray[np.float32],  # (z, y, x)
     networks: Sequence[Network],
     *,
-    classes: int,
+    channels: int,
     window: Sequence[int],
     overlap: float,
     stride: int,
     multiple: int,
     views: int,
     device: torch.device,
+    vectors: bool = False,
     advance: Callable[[str], None] = lambda note: None,
-) -> NDArray[np.float16]:  # (class, z, y, x)
+) -> NDArray[np.float16]:  # (channel, z, y, x)
     """Return the blended logits of a tomogram, the mean over networks.
 
     The volume is cut, mirrored and blended where the networks live, once for all of them.
@@ -83,9 +84,9 @@ def predict_maps(
     volume
         Normalised.
     networks
-        One or more: ``(1, 1, z, y, x)`` -> logits ``(1, classes, z/stride, y/stride, x/stride)``.
-    classes
-        Channels of the logits.
+        One or more: ``(1, 1, z, y, x)`` -> logits ``(1, channels, z/stride, y/stride, x/stride)``.
+    channels
+        Of the logits.
     window
         Largest window, (z, y, x); see `plan_windows`.
     overlap
@@ -98,13 +99,15 @@ def predict_maps(
         How many of `VIEWS` are averaged (as logits).
     device
         Where the networks live.
+    vectors
+        Whether the last three channels are the components (z, y, x) of a vector, which turns with the view.
     advance
         Told of each window that is done.
 
     Returns
     -------
     NDArray
-        float16 logits of shape ``(classes, ceil(z/stride), ...)``.
+        float16 logits of shape ``(channels, ceil(z/stride), ...)``.
 
     Raises
     ------
@@ -115,11 +118,11 @@ def predict_maps(
     size, corners = plan_windows(grown, window, overlap, multiple)
     weight = torch.from_numpy(blend_weight([s // stride for s in size])).to(device)
     coarse = [n // stride for n in grown]
-    total = torch.zeros((classes, *coarse), device=device)
+    total = torch.zeros((channels, *coarse), device=device)
     norm = torch.zeros(coarse, device=device)
     whole = torch.from_numpy(np.ascontiguousarray(volume)).to(device)
     for number, corner in enumerate(corners, 1):
-        logits = _mean(_cut(whole, corner, size)[None, None], networks, views)
+        logits = _mean(_cut(whole, corner, size)[None, None], networks, views, vectors=vectors)
         place = tuple(slice(a // stride, (a + s) // stride) for a, s in zip(corner, size, strict=True))
         total[:, *place].addcmul_(logits[0], weight)
         norm[place] += weight
@@ -131,22 +134,38 @@ def predict_maps(
     return total[:, *keep].to(torch.float16).cpu().numpy()
 
 
-def _mean(crop: torch.Tensor, networks: Sequence[Network], views: int) -> torch.Tensor:  # (1, class, z, y, x)
-    """Return the mean logits of a window ``(1, 1, z, y, x)`` over views and networks."""
+def _mean(
+    crop: torch.Tensor,  # (1, 1, z, y, x)
+    networks: Sequence[Network],
+    views: int,
+    *,
+    vectors: bool,
+) -> torch.Tensor:  # (1, channel, z, y, x)
+    """Return the mean logits of a window over views and networks."""
     mean: torch.Tensor | None = None
-    for flips, turned in VIEWS[:views]:
+    for view in VIEWS[:views]:
+        flips, turned = view
         axes = [axis + 2 for axis in flips]
-        view = crop.flip(axes) if axes else crop
-        view = view.rot90(1, (3, 4)) if turned else view
-        view = view.contiguous(memory_format=torch.channels_last_3d)
-        logits = networks[0](view).float()
+        seen = crop.flip(axes) if axes else crop
+        seen = seen.rot90(1, (3, 4)) if turned else seen
+        seen = seen.contiguous(memory_format=torch.channels_last_3d)
+        logits = networks[0](seen).float()
         for network in networks[1:]:
-            logits.add_(network(view))
+            logits.add_(network(seen))
         logits = logits.rot90(-1, (3, 4)) if turned else logits
         logits = logits.flip(axes) if axes else logits
+        logits = _turned_back(logits, view) if vectors else logits
         mean = logits if mean is None else mean.add_(logits)
     assert mean is not None
     return mean.div_(views * len(networks)) if views * len(networks) > 1 else mean
+
+
+def _turned_back(logits: torch.Tensor, view: View) -> torch.Tensor:  # (1, channel, z, y, x)
+    """Return maps that lie as the window does, with the vectors of their last three channels as they lie, too."""
+    flips, turned = view
+    *scalars, z, y, x = logits.unbind(1)
+    parts = [z, x, -y] if turned else [z, y, x]
+    return torch.stack([*scalars, *(-part if axis in flips else part for axis, part in enumerate(parts))], 1)
 
 
 def _cut(volume: torch.Tensor, corner: Sequence[int], size: Sequence[int]) -> torch.Tensor:

@@ -1,8 +1,9 @@
-"""A trained U-Net on a whole tomogram."""
+"""A trained network of volumes on a whole tomogram."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 from compute.faults import within_memory
 from compute.host_memory import keep_freed_memory
 from compute.precision import compute_dtype, finite
-from models.outputs import ClassMaps, same_cut
-from models.unet.network import ORIGIN, STRIDE, HalfResolutionUNet
-from models.unet.settings import UNetSettings
-from models.unet.sliding_window import predict_maps
+from models.architecture import Architecture
+from models.outputs import Maps, same_cut
+from models.sliding_window import predict_maps
 from tomograms.tomogram import Tomogram
 
 SMALLEST_WINDOW = 64
@@ -30,21 +30,38 @@ def halved(window: Sequence[int]) -> tuple[int, ...] | None:
     return (*window[:axis], -(-longest // 2), *window[axis + 1 :])
 
 
-class UNetPredictor:
-    """A trained U-Net. Once memory was too short for a window, it goes on with half of it."""
+class WindowPredictor:
+    """A trained network that sees windows of a tomogram. Once memory was too short for one, it goes on with half of it.
 
-    def __init__(self, network: HalfResolutionUNet, settings: UNetSettings, classes: int, device: torch.device) -> None:
+    Parameters
+    ----------
+    architecture
+        The network's.
+    network
+        With the attribute ``multiple``.
+    settings
+        Of its member: ``window, overlap, views, precision``.
+    species
+        How many it knows.
+    device
+        Where it computes.
+    """
+
+    def __init__(
+        self, architecture: Architecture, network: Any, settings: Any, species: int, device: torch.device
+    ) -> None:
+        self.architecture = architecture
         self.network = network.to(device).eval()
         self.settings = settings
-        self.views = settings.views
+        self.views: int = settings.views
         self.window: tuple[int, ...] = settings.window
-        self.classes = classes
+        self.channels = architecture.channels(species)
         self.device = device
         if device.type == "cpu":
             keep_freed_memory()
 
-    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> ClassMaps:
-        """Return the class logits of a normalised tomogram at half its resolution.
+    def predict(self, tomogram: Tomogram, *, views: int | None = None) -> Maps:
+        """Return the maps of a normalised tomogram.
 
         Raises
         ------
@@ -55,12 +72,12 @@ class UNetPredictor:
 
     @staticmethod
     def together(
-        models: Sequence[UNetPredictor],
+        models: Sequence[WindowPredictor],
         tomogram: Tomogram,
         *,
         views: int | None = None,
         advance: Callable[[str], None] = lambda note: None,
-    ) -> list[ClassMaps]:
+    ) -> list[Maps]:
         """Return one output, the mean of the models' logits; see `models.member.Joint`.
 
         Raises
@@ -69,30 +86,36 @@ class UNetPredictor:
             If they give anything but finite logits, or cut tomograms differently.
         """
         first = models[0]
+        architecture = first.architecture
         volume = np.asarray(tomogram.volume, np.float32)
-        same_cut("unet", [(m.network.multiple, m.classes, m.settings.window, m.settings.overlap) for m in models])
+        same_cut(
+            architecture.name,
+            [(m.network.multiple, m.channels, m.settings.window, m.settings.overlap) for m in models],
+        )
 
         def attempt(window: tuple[int, ...]) -> NDArray[np.float16]:
             with torch.inference_mode():
                 return predict_maps(
                     volume,
                     [model.logits for model in models],
-                    classes=first.classes,
+                    channels=first.channels,
                     window=window,
                     overlap=first.settings.overlap,
-                    stride=STRIDE,
+                    stride=architecture.stride,
                     multiple=first.network.multiple,
                     views=views or first.views,
                     device=first.device,
+                    vectors=architecture.vectors,
                     advance=advance,
                 )
 
         logits, first.window = within_memory(
             attempt, first.window, lambda window: halved([min(pair) for pair in zip(window, volume.shape, strict=True)])
         )
-        return [ClassMaps(logits, STRIDE, (ORIGIN, ORIGIN, ORIGIN))]
+        origin = architecture.origin
+        return [architecture.output(logits, architecture.stride, (origin, origin, origin))]
 
-    def logits(self, crop: torch.Tensor) -> torch.Tensor:  # (1, 1, z, y, x) -> (1, class, z/2, y/2, x/2)
+    def logits(self, crop: torch.Tensor) -> torch.Tensor:  # (1, 1, z, y, x) -> (1, channel, z/stride, ...)
         """Return what the network makes of a window."""
         dtype = compute_dtype(self.device, self.settings.precision)
         return finite(lambda: self.network(crop), self.device, dtype)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.unet.instance_norm import ChannelsLastInstanceNorm3d, keep_channels_last
+from models.instance_norm import ChannelsLastInstanceNorm3d, keep_channels_last
 
 
 def by_definition(volume, weight, bias):

@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.unet.prediction import UNetPredictor, halved
+from models.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+from models.unet.network import UNET
 from models.unet.settings import UNetSettings
-from models.unet.sliding_window import VIEWS, blend_weight, plan_windows, predict_maps
+from models.window_predictor import WindowPredictor, halved
 from tomograms.errors import InputError
 from tomograms.tomogram import Tomogram
 
@@ -22,11 +23,21 @@ class Pooling(torch.nn.Module):
         return torch.cat([mean, -mean], 1)
 
 
+class Slope(torch.nn.Module):
+    """A local "network" of a scalar and a vector: the mean of each cell of 2 x 2 x 2, and where it rises."""
+
+    def forward(self, volume: torch.Tensor) -> torch.Tensor:
+        mean = torch.nn.functional.avg_pool3d(volume, 2)
+        cells = volume.unfold(2, 2, 2).unfold(3, 2, 2).unfold(4, 2, 2)  # (1, 1, z, y, x, 2, 2, 2)
+        rise = [(cells.select(axis, 1) - cells.select(axis, 0)).mean((-1, -2)) for axis in (5, 6, 7)]
+        return torch.cat([mean, *rise], 1)
+
+
 def maps(volume: np.ndarray, window=(16, 16, 16), overlap=0.25, views=1) -> np.ndarray:
     return predict_maps(
         volume,
         [Pooling()],
-        classes=2,
+        channels=2,
         window=window,
         overlap=overlap,
         stride=2,
@@ -34,6 +45,20 @@ def maps(volume: np.ndarray, window=(16, 16, 16), overlap=0.25, views=1) -> np.n
         views=views,
         device=torch.device("cpu"),
     )
+
+
+def test_vectors_turn_with_their_view():
+    volume = np.random.default_rng(0).normal(size=(16, 24, 40)).astype(np.float32)
+    options = {"window": (16, 16, 16), "overlap": 0.25, "stride": 2, "multiple": 8, "device": torch.device("cpu")}
+    one, other = (
+        predict_maps(volume, [Slope()], channels=4, vectors=True, views=views, **options).astype(np.float32)
+        for views in (1, 8)
+    )
+    np.testing.assert_allclose(one, other, atol=4e-3)
+    z, y, x = (np.diff(volume, axis=axis) for axis in range(3))
+    np.testing.assert_allclose(one[1, 0, 0, 0], z[0, :2, :2].mean(), atol=1e-3)
+    np.testing.assert_allclose(one[2, 0, 0, 0], y[:2, 0, :2].mean(), atol=1e-3)
+    np.testing.assert_allclose(one[3, 0, 0, 0], x[:2, :2, 0].mean(), atol=1e-3)
 
 
 @pytest.mark.parametrize("views", [1, 2, 8])
@@ -118,7 +143,7 @@ class Loud(Pooling):
 
 
 def unet(network, **options):
-    return UNetPredictor(network, replace(UNetSettings(), precision="fp32", **options), 2, torch.device("cpu"))
+    return WindowPredictor(UNET, network, replace(UNetSettings(), precision="fp32", **options), 1, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("views", [1, 8])
@@ -126,7 +151,7 @@ def test_models_together_give_the_mean_of_what_each_gives(views):
     models = [unet(Loud(seed), window=(16, 24, 24)) for seed in range(3)]
     tomogram = Tomogram("TS", np.random.default_rng(0).normal(size=(13, 30, 38)).astype(np.float32), 10.0)
     told = []
-    (mean,) = UNetPredictor.together(models, tomogram, views=views, advance=told.append)
+    (mean,) = WindowPredictor.together(models, tomogram, views=views, advance=told.append)
     seen = [model.network.seen for model in models]
     expected = np.mean([m.predict(tomogram, views=views).logits.astype(np.float64) for m in models], axis=0)
     np.testing.assert_allclose(mean.logits, expected, atol=4e-3)  # of which each is rounded to fp16
@@ -136,12 +161,14 @@ def test_models_together_give_the_mean_of_what_each_gives(views):
 def test_models_that_cut_differently_do_not_go_together():
     models = [unet(Loud(0)), unet(Loud(1), overlap=0.5)]
     with pytest.raises(InputError, match=r"unet: expected all fold models to cut tomograms by .* different settings"):
-        UNetPredictor.together(models, Tomogram("TS", np.zeros((8, 8, 8), np.float32), 10.0))
+        WindowPredictor.together(models, Tomogram("TS", np.zeros((8, 8, 8), np.float32), 10.0))
 
 
 def test_memory_that_is_too_short_for_a_window_is_enough_for_half_of_it():
     """A network that refuses large windows stands for a small GPU; the windows' blend stays a whole map."""
-    predictor = UNetPredictor(PoolingUNet(), replace(UNetSettings(), views=1, precision="fp32"), 2, torch.device("cpu"))
+    predictor = WindowPredictor(
+        UNET, PoolingUNet(), replace(UNetSettings(), views=1, precision="fp32"), 1, torch.device("cpu")
+    )
     tomogram = Tomogram("TS", np.random.default_rng(0).normal(size=(16, 96, 160)).astype(np.float32), 10.0)
     whole = predictor.predict(tomogram).logits
     assert predictor.window == UNetSettings().window and PoolingUNet.seen == [(16, 96, 160)]
