@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from evaluation.options import DEFAULT_SEED, LARGEST_SEED, add_run
 from tomograms.errors import InputError, run_command
+from tomograms.options import Several
 from tomograms.program import program
 
 DEFAULT_TRIALS = 100
@@ -18,6 +19,9 @@ def parser() -> argparse.ArgumentParser:
         "against simpler fusions; write ensemble.json.",
     )
     add_run(options, "the most recent one")
+    options.add_argument(
+        "--members", nargs="+", action=Several, help="fuse only these of the run's members (default: all, and --add's)"
+    )
     options.add_argument(
         "--trials", type=int, default=DEFAULT_TRIALS, help=f"per species and fold (default: {DEFAULT_TRIALS})"
     )

@@ -1,6 +1,7 @@
 """An ensemble from a finished cross-validation: tuned, compared, written and reported."""
 
 import argparse
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -43,9 +44,10 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
         if line:
             console().print(line, soft_wrap=True)
         keep_added(run, name, within_masks(run, table))
+    members = chosen(arguments.members, [*run.members, *tables])
     candidates = gather(run, tables)
-    members = ", ".join([*run.members, *tables])
-    console().print(f"run {run.name}: {members}; {len(run.folds)} folds, {len(candidates)} candidates")
+    candidates = candidates[candidates["member"].isin(members)].reset_index(drop=True)
+    console().print(f"run {run.name}: {', '.join(members)}; {len(run.folds)} folds, {len(candidates)} candidates")
     tuning = Tuning(arguments.trials, arguments.seed)
     with Progress() as progress:
         task = progress.task("tuning without each fold, then on all", total=len(run.folds) + 1)
@@ -58,7 +60,7 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
             fitted=lambda: task.update(task.done + 1),
         )
         task.finish()
-    record = to_record(comparison, run, tuning=tuning, added=list(tables))
+    record = to_record(comparison, run, tuning=tuning, added=[name for name in tables if name in members])
     check_replay(run, record)
     write_json(run.path / FILE, record)
     console().print(report(comparison, simulated=run.record.simulated, voxel_size=run.record.voxel_size))
@@ -69,6 +71,20 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
         f"to look at: {run.command('submissions.report')}",
     )
     return 0
+
+
+def chosen(asked: Sequence[str] | None, there: Sequence[str]) -> list[str]:
+    """Return the members that are fused: those asked for, by default all.
+
+    Raises
+    ------
+    InputError
+        If one of them is not there.
+    """
+    unknown = [name for name in asked or () if name not in there]
+    if unknown:
+        raise InputError(f"--members: expected some of {', '.join(there)}, but got {unknown[0]!r}")
+    return [name for name in there if not asked or name in asked]
 
 
 def within_masks(run: RunDirectory, table: pd.DataFrame) -> pd.DataFrame:

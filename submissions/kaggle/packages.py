@@ -1,6 +1,7 @@
 """What must be carried to a machine without network: this project's wheel, and those that the machine's image lacks."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from models.initial import SHIPPED
 from tomograms.errors import InputError
 
 PROJECT = "cryoet-picks"
@@ -87,7 +90,7 @@ def inference_requirements() -> list[str]:
 def write_wheel(folder: Path) -> Path:
     """Let the build backend write the wheel of the code that is running, and return it; no network is used.
 
-    The same code gives the same bytes.
+    It leaves out the shipped weights: a run predicts with its own. The same code gives the same bytes.
 
     Raises
     ------
@@ -97,11 +100,23 @@ def write_wheel(folder: Path) -> Path:
     if not (root() / "pyproject.toml").exists():
         raise InputError(f"{root()}: expected a checkout with a pyproject.toml to build the wheel from")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder.resolve())]
-    done = subprocess.run(command, cwd=root(), capture_output=True, text=True, check=False)
+    with TemporaryDirectory() as place:
+        copy_sources(Path(place))
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["hatchling failed"])[-1]
         raise InputError(f"{root()}: expected a wheel of it, but hatchling builds none ({reason})")
     return folder / f"{PROJECT.replace('-', '_')}-{project_metadata().version}-py3-none-any.whl"
+
+
+def copy_sources(place: Path) -> None:
+    """Copy what the wheel is built from, without shipped weights."""
+    told = tomllib.loads((root() / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel, project = told["tool"]["hatch"]["build"]["targets"]["wheel"], told["project"]
+    for name in wheel["packages"]:
+        shutil.copytree(root() / name, place / name, ignore=shutil.ignore_patterns("__pycache__", SHIPPED.name))
+    for name in ("pyproject.toml", project["readme"], *project["license-files"], *wheel["force-include"]):
+        shutil.copy(root() / name, place / name)
 
 
 def read_image(path: Path) -> dict[str, str | None]:

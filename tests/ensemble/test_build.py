@@ -124,6 +124,16 @@ def test_one_member_only(tmp_path, data, capsys):
     assert "run solo: unet" in printed and "One member only" in printed
 
 
+def test_some_of_a_runs_members_are_fused_and_the_others_are_nowhere(copied):
+    record = build(copied, "--members", "unet")
+    assert record["ensemble"]["members"] == ["unet"] and "yolo" not in record["scores"]
+    alone = {name: record["scores"][name]["nested"] for name in ("unet", "ensemble")}
+    assert 0 < alone["unet"] == pytest.approx(alone["ensemble"], abs=0.1)
+    assert replay(copied, record) == tuple(record["scores"]["ensemble"][name] for name in ("optimum", "nested"))
+    with pytest.raises(InputError, match="--members: expected some of unet, yolo, but got 'resnet'"):
+        build(copied, "--members", "unet", "resnet")
+
+
 def test_seeds_are_averaged_so_that_a_member_counts_once(tmp_path, data):
     truth, candidates = data
     one, two = (write_run(tmp_path / str(len(seeds)), TWO, truth, candidates, seeds=seeds) for seeds in ((0,), (0, 1)))

@@ -34,7 +34,9 @@ def test_the_wheel_holds_the_running_code_and_no_tests(tmp_path):
             assert archive.read(name) == (root() / name).read_bytes()
         assert {name.split("/")[0] for name in names if name.endswith(".py")} == PACKAGES
         assert not [
-            name for name in names if "__pycache__" in name or name.startswith("tests") or name.endswith(".csv")
+            name
+            for name in names
+            if "__pycache__" in name or name.startswith("tests") or name.endswith((".csv", ".safetensors"))
         ]
         record = archive.read(next(name for name in names if name.endswith("RECORD"))).decode()
         assert len(record.splitlines()) == len(names)
@@ -100,7 +102,9 @@ def test_without_a_checkout_there_is_no_wheel(tmp_path, monkeypatch):
     monkeypatch.setattr("submissions.kaggle.packages.root", lambda: tmp_path)
     with pytest.raises(InputError, match="expected a checkout"):
         write_wheel(tmp_path)
-    (tmp_path / "pyproject.toml").write_text("[project]\n")
+    nameless = '[project]\nreadme = "pyproject.toml"\nlicense-files = []\n'
+    nameless += "[tool.hatch.build.targets.wheel]\npackages = []\nforce-include = {}\n"
+    (tmp_path / "pyproject.toml").write_text(nameless)
     with pytest.raises(InputError, match="hatchling builds none"):
         write_wheel(tmp_path)
 
