@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--weights", type=Path, default=SHIPPED, help="folder with MEMBER/weights.safetensors (default: the shipped)"
     )
+    options.add_argument("--members", nargs="+", action=Several, help="which of them (default: all that lie there)")
     options.add_argument(
         "--data",
         type=Path,

@@ -60,7 +60,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
     InputError
         If weights or data are missing or damaged, or a tomogram cannot be predicted.
     """
-    weights = find_weights(arguments.weights)
+    weights = find_weights(arguments.weights, arguments.members)
     with held(arguments.work):
         dataset = open_dataset(arguments.data or _simulated(arguments))
         run = _run(weights, dataset, arguments.work / "run")

@@ -1,6 +1,6 @@
 """The shipped weights as a run: with ``run.json`` and ``ensemble.json`` beside them they predict as any run does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,20 @@ class Weights:
     particles: tuple[Particle, ...]
 
 
-def find_weights(path: Path) -> Weights:
+def find_weights(path: Path, wanted: Sequence[str] | None = None) -> Weights:
     """Return the weights that lie in a folder, as `models.pretrain` writes them.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    wanted
+        Members; by default all that lie there.
 
     Raises
     ------
     InputError
-        If there are none, one is damaged, or two know different species.
+        If there are none, one is missing or damaged, or two know different species.
     """
     members: dict[str, Mapping[str, Any]] = {}
     species: dict[str, tuple[Particle, ...]] = {}
@@ -51,11 +58,15 @@ def find_weights(path: Path) -> Weights:
         file = path / member / "weights.safetensors"
         if file.exists():
             members[member], species[member] = parse_card(read_card(file), member, file)
+    lost = [member for member in wanted or () if member not in members]
+    if lost:
+        raise InputError(f"{path / lost[0]}: expected weights.safetensors of {lost[0]}, but there is no such file")
+    members = {member: settings for member, settings in members.items() if not wanted or member in wanted}
     if not members:
         raise InputError(f"{path}: expected a folder MEMBER with weights.safetensors of {', '.join(MEMBERS)}")
-    if len(set(species.values())) > 1:
+    if len({species[member] for member in members}) > 1:
         raise InputError(f"{path}: expected weights of the same species, but {', '.join(members)} know different ones")
-    return Weights(path, members, next(iter(species.values())))
+    return Weights(path, members, species[next(iter(members))])
 
 
 def shipped_run(path: Path = FOLDER) -> RunDirectory:

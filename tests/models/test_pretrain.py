@@ -132,7 +132,7 @@ def test_another_request_is_refused(small, tmp_path):
         (["--others", "x"], "--others: expected together with --maps"),
         (["--maps", "x", "--data", "y"], "--maps, --others: expected without --data"),
         (["--maps", "nowhere"], "nowhere: no such folder of maps"),
-        (["--members", "resnet"], "expected some of unet, yolo"),
+        (["--members", "resnet"], "expected some of unet, detector, yolo"),
         (["--members", "unet", "--set", "yolo.batch=2"], "expected a setting of unet"),
     ],
 )

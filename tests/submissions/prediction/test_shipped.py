@@ -1,20 +1,28 @@
 """The shipped weights, ready to pick with."""
 
+import pytest
+
 from models.initial import SHIPPED
 from submissions.prediction.fusion import load_fusion, members_in_use
 from submissions.prediction.shipped import find_weights, shipped_run
+from tomograms.errors import InputError
 from tomograms.files import read_json
 from tomograms.particles import CZII
 
 
 def test_the_ensemble_belongs_to_the_weights_that_ship():
-    """After new weights, ``python -m submissions.calibrate`` makes it anew."""
-    run, weights = shipped_run(), find_weights(SHIPPED)
+    """After new weights, ``python -m submissions.calibrate --members unet yolo`` makes it anew."""
+    run, weights = shipped_run(), find_weights(SHIPPED, ("unet", "yolo"))
     assert run.particles == weights.particles == CZII
-    assert set(run.members) == set(weights.members)
+    assert run.members == tuple(weights.members) and set(weights.members) < set(find_weights(SHIPPED).members)
     fusion = load_fusion(run, [])
     assert members_in_use(fusion.ensemble, run)
     assert run.record.simulated and run.record.voxel_size > 10
+
+
+def test_weights_that_are_asked_for_and_are_not_there_are_named():
+    with pytest.raises(InputError, match=r"expected weights\.safetensors of resnet, but there is no such file"):
+        find_weights(SHIPPED, ("unet", "resnet"))
 
 
 def test_it_was_fitted_to_tomograms_with_all_species_one_and_none():
