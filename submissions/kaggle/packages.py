@@ -20,6 +20,7 @@ from models.initial import SHIPPED
 from tomograms.errors import InputError
 
 PROJECT = "cryoet-picks"
+IGNORED = ".gitignore"
 NEVER = re.compile(r"torch|torchvision|triton|nvidia-.*|cuda-.*")
 """Distributions that are never packed: an image's own torch fits its driver."""
 NOT_FOR_INFERENCE = frozenset(
@@ -115,7 +116,10 @@ def copy_sources(place: Path) -> None:
     wheel, project = told["tool"]["hatch"]["build"]["targets"]["wheel"], told["project"]
     for name in wheel["packages"]:
         shutil.copytree(root() / name, place / name, ignore=shutil.ignore_patterns("__pycache__", SHIPPED.name))
-    for name in ("pyproject.toml", project["readme"], *project["license-files"], *wheel["force-include"]):
+    files = ["pyproject.toml", project["readme"], *project["license-files"], *wheel["force-include"]]
+    if (root() / IGNORED).exists():  # the backend heeds it, so that nobody's submission is packed
+        files.append(IGNORED)
+    for name in files:
         shutil.copy(root() / name, place / name)
 
 

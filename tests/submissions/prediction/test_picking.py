@@ -49,7 +49,7 @@ def project(calibrated, tmp_path, monkeypatch):
 def calibrate_again(project, patch):
     found = Weights(WEIGHTS, {"boxes": {}, "maps": {}}, CZII)
     patch.setattr(calibrating, "GROUPS", 2)
-    patch.setattr(calibrating, "find_weights", lambda path: found)  # the fakes' files have no card
+    patch.setattr(calibrating, "find_weights", lambda path, wanted: found)  # the fakes' files have no card
     calibrate(["--weights", str(WEIGHTS), "--data", str(project.data), "--device", "cpu"])
 
 
