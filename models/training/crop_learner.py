@@ -35,9 +35,9 @@ from tomograms.tomogram import Tomogram
 CLIP = 5.0
 """Norm at which gradients are cut. Ten times what healthy steps have: it only catches a step that would undo many."""
 VOXELS_AT_ONCE = 4 * 96 * 128 * 128
-"""Of crops that pass the network together on a GPU. Four crops of the U-Net's preset ``full`` took 19 ms forward and
-back, and eight 141 ms, 116 of them in one gradient of a kernel for which cuDNN has nothing quick at that size (H200,
-cuDNN 9.19, bf16 and fp16)."""
+"""Of crops that pass the network together on a GPU: four of the preset ``full``. It was found when the U-Net's last
+convolution met a slow kernel (see `models.unet.network.SILENT`); since then eight at once take 0.85 of the time on an
+H200."""
 SURE = 50.0
 """A logit beside which the others vanish."""
 Batch = tuple[torch.Tensor, ...]

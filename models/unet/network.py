@@ -26,6 +26,12 @@ ORIGIN = 0.5
 """Tomogram index of the centre of map voxel 0: the stem's kernel of four is centred between two voxels."""
 
 
+SILENT = 8
+"""Channels of zeros that the last convolution sees besides its own on a GPU. For the gradient of its kernel with 64
+channels cuDNN 9.19 takes 55 ms in bf16 and 6 in fp16, with 72 it takes 2 in both (four crops of the preset ``full``,
+H200, forward and back)."""
+
+
 class ClassHead(nn.Conv3d):
     """``(batch, features, z, y, x)`` -> logits of the classes, ``enlarge`` times as large along each axis."""
 
@@ -37,7 +43,14 @@ class ClassHead(nn.Conv3d):
         """Return the logits."""
         if self.enlarge > 1:
             features = functional.interpolate(features, scale_factor=float(self.enlarge))
-        return super().forward(features)
+        if features.device.type != "cuda":
+            return super().forward(features)
+        return functional.conv3d(silent(features), silent(self.weight), self.bias, padding=self.padding)
+
+
+def silent(values: torch.Tensor) -> torch.Tensor:  # (n, channel, z, y, x)
+    """Return the values with `SILENT` more channels, which are 0."""
+    return functional.pad(values, (0, 0, 0, 0, 0, 0, 0, SILENT))
 
 
 class HalfResolutionUNet(nn.Module):

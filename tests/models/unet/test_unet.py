@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.nn import functional
 
 from models.training import crop_learner
 from models.training.targets import ball_targets
 from models.unet.member import UNetMember
-from models.unet.network import build_network, class_axes, is_encoder
+from models.unet.network import SILENT, ClassHead, build_network, class_axes, is_encoder, silent
 from models.unet.settings import FULL, STRIDE, UNetSettings
 from models.unet.training import UNetLearner
 from models.weights import header, parse_card
@@ -35,6 +36,17 @@ def test_output_is_half_as_large():
     network = build_network(settings, 3)
     assert network.multiple == 4
     assert network(torch.zeros(1, 1, 8, 12, 16)).shape == (1, 3, 4, 6, 8)
+
+
+def test_channels_of_zeros_before_the_head_change_no_logit_and_no_gradient():
+    """What a GPU computes, on a CPU."""
+    head = ClassHead(5, 3, enlarge=1)
+    features = torch.randn(2, 5, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+    widened = functional.conv3d(silent(features), silent(head.weight), head.bias, padding=head.padding)
+    assert silent(features).shape[1] == 5 + SILENT
+    torch.testing.assert_close(widened, head(features))
+    slopes = [torch.autograd.grad(out.square().sum(), head.weight)[0] for out in (widened, head(features))]
+    torch.testing.assert_close(*slopes)
 
 
 def test_tversky_at_one_half_is_dice():
