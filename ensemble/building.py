@@ -34,6 +34,7 @@ def build_ensemble(arguments: argparse.Namespace) -> int:
 def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
     """Build in a run that nobody else works in."""
     files = parse_additions(arguments.add, [*run.members, *BASELINES])
+    members = chosen(arguments.members, [*run.members, *files])
     extents = known_extents(run) if files else {}
     tables = {
         name: read_added(path, member=name, particles=run.particles, held_out=run.record.held_out, extents=extents)
@@ -44,7 +45,6 @@ def _build(arguments: argparse.Namespace, run: RunDirectory) -> int:
         if line:
             console().print(line, soft_wrap=True)
         keep_added(run, name, within_masks(run, table))
-    members = chosen(arguments.members, [*run.members, *tables])
     candidates = gather(run, tables)
     candidates = candidates[candidates["member"].isin(members)].reset_index(drop=True)
     console().print(f"run {run.name}: {', '.join(members)}; {len(run.folds)} folds, {len(candidates)} candidates")

@@ -1,6 +1,6 @@
 """Settings that every network has that learns from crops and sees tomograms in windows. No torch here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from compute.precision import PRECISIONS
@@ -57,6 +57,25 @@ class CropSettings:
     overlap: float = 0.125
     views: int = 8
     precision: str = "auto"
+
+
+def crop_presets(short: Any, *, full_rate: float) -> dict[str, Any]:
+    """Return the presets by name, from ``short`` and the highest rate at which ``full`` goes on from weights."""
+    return {
+        "demo": replace(short, steps=60, epoch_steps=30, crop=(48, 96, 96)),
+        "short": short,
+        "full": replace(
+            short,
+            steps=20_000,
+            epoch_steps=500,
+            batch=8,
+            crop=(96, 128, 128),
+            fine_rate=full_rate,
+            encoder_share=0.3,
+            overlap=0.25,
+            ema=0.999,
+        ),
+    }
 
 
 def crop_rules(settings: Any, multiple: int) -> list[Rule]:

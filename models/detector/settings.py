@@ -1,8 +1,8 @@
 """Settings of the detector member and its presets. No torch here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from models.crop_settings import CropSettings, crop_rules
+from models.crop_settings import CropSettings, crop_presets, crop_rules
 from models.settings import check_rules, in_range
 
 STRIDE = 4
@@ -33,19 +33,8 @@ class DetectorSettings(CropSettings):
     blocks: tuple[int, ...] = (1, 2, 2)
 
 
-FULL = DetectorSettings(
-    steps=20_000,
-    epoch_steps=500,
-    batch=8,
-    crop=(96, 128, 128),
-    fine_rate=1e-3,
-    encoder_share=0.3,
-    overlap=0.25,
-    ema=0.999,
-)
-SHORT = DetectorSettings()
-DEMO = replace(SHORT, steps=60, epoch_steps=30, crop=(48, 96, 96))
-PRESETS = {"demo": DEMO, "short": SHORT, "full": FULL}
+PRESETS = crop_presets(DetectorSettings(), full_rate=1e-3)
+FULL = PRESETS["full"]
 
 
 def check_settings(settings: DetectorSettings) -> None:

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from models.detector.network import DETECTOR
 from models.detector.settings import DetectorSettings
+from models.outputs import Maps
 from models.training.crop_learner import CropLearner
 from models.training.targets import IGNORED
 from tomograms.particles import Particle
-from tomograms.tomogram import Tomogram
 
 
 class DetectorLearner(CropLearner):
@@ -51,13 +51,11 @@ class DetectorLearner(CropLearner):
         found = (wrong * entropy * self.share).sum() / particles
         return found + self.settings.offset_weight * (distance * weight).sum() / particles
 
-    def look(self, tomogram: Tomogram, truth: NDArray[np.uint8]) -> dict[str, float]:
-        """Return the average precision of the average's heat over map voxels, per species and their mean."""
-        heat, seen = self.maps(tomogram).logits.astype(np.float32), truth != IGNORED
-        found = {}
+    def measure(self, maps: Maps, truth: NDArray[np.uint8]) -> list[float]:
+        """Return the average precision of the heat of each species over map voxels."""
+        heat, seen = maps.logits.astype(np.float32), truth != IGNORED
+        found = []
         for particle, own in zip(self.particles, heat, strict=False):
             here = truth == particle.label
-            value = average_precision_score(here[seen], own[seen]) if here.any() else math.nan
-            found[f"{self.figure} {particle.name}"] = float(value)
-        present = [value for value in found.values() if not math.isnan(value)]
-        return {self.figure: float(np.mean(present)) if present else math.nan, **found}
+            found.append(float(average_precision_score(here[seen], own[seen])) if here.any() else math.nan)
+        return found

@@ -92,7 +92,7 @@ class CropLearner(NetworkState):
     Attributes
     ----------
     figure
-        What `look` measures, in a word.
+        What `measure` measures, in a word.
     at_once
         Crops that pass the network together.
 
@@ -162,8 +162,15 @@ class CropLearner(NetworkState):
         """Return the loss; no label is `IGNORED`."""
 
     @abstractmethod
+    def measure(self, maps: Maps, truth: NDArray[np.uint8]) -> list[float]:
+        """Return the figure of each species in maps of a tomogram whose labels are ``truth``; NaN where it has none."""
+
     def look(self, tomogram: Tomogram, truth: NDArray[np.uint8]) -> dict[str, float]:
-        """Return how well the average does on a tomogram: ``figure``, and ``figure SPECIES`` for each species."""
+        """Return how well the average does on a tomogram: the mean ``figure``, and ``figure SPECIES`` for each one."""
+        found = np.array(self.measure(self.maps(tomogram), truth), np.float64)
+        mean = math.nan if np.isnan(found).all() else float(np.nanmean(found))
+        names = (f"{self.figure} {particle.name}" for particle in self.particles)
+        return {self.figure: mean, **dict(zip(names, found.tolist(), strict=True))}
 
     def prepare(self, tomogram: Tomogram, picks: pd.DataFrame) -> TrainingVolume:
         """Return a training volume, grown by mirroring where it is smaller than a crop, its labels with it."""

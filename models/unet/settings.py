@@ -1,9 +1,9 @@
 """Settings of the U-Net member and its presets. No torch here."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from models.crop_settings import CropSettings, crop_rules
+from models.crop_settings import CropSettings, crop_presets, crop_rules
 from models.settings import check_rules, in_range
 
 STRIDE = 2
@@ -41,19 +41,8 @@ class UNetSettings(CropSettings):
     norm: str = "INSTANCE"
 
 
-FULL = UNetSettings(
-    steps=20_000,
-    epoch_steps=500,
-    batch=8,
-    crop=(96, 128, 128),
-    fine_rate=2e-3,
-    encoder_share=0.3,
-    overlap=0.25,
-    ema=0.999,
-)
-SHORT = UNetSettings()
-DEMO = replace(SHORT, steps=60, epoch_steps=30, crop=(48, 96, 96))
-PRESETS = {"demo": DEMO, "short": SHORT, "full": FULL}
+PRESETS = crop_presets(UNetSettings(), full_rate=2e-3)
+SHORT, FULL = PRESETS["short"], PRESETS["full"]
 
 
 def check_settings(settings: UNetSettings) -> None:

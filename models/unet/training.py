@@ -11,12 +11,12 @@ from monai.losses import TverskyLoss
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from models.outputs import Maps
 from models.training.crop_learner import CropLearner
 from models.training.targets import IGNORED
 from models.unet.network import UNET
 from models.unet.settings import UNetSettings
 from tomograms.particles import Particle
-from tomograms.tomogram import Tomogram
 
 
 class UNetLearner(CropLearner):
@@ -50,14 +50,13 @@ class UNetLearner(CropLearner):
         entropy = functional.cross_entropy(logits, labels, self.class_weight)
         return share * self.tversky(logits, labels[:, None]) + (1 - share) * entropy
 
-    def look(self, tomogram: Tomogram, truth: NDArray[np.uint8]) -> dict[str, float]:
-        """Return the Dice of the average's argmax, per species and their mean."""
-        found = self.maps(tomogram).logits.argmax(0)
+    def measure(self, maps: Maps, truth: NDArray[np.uint8]) -> list[float]:
+        """Return the Dice of the argmax of each species."""
+        found = maps.logits.argmax(0)
         found[truth == IGNORED] = 0
-        dice = {}
+        dice = []
         for particle in self.particles:
             a, b = found == particle.label, truth == particle.label
             size = int(a.sum()) + int(b.sum())
-            dice[f"dice {particle.name}"] = 2 * int((a & b).sum()) / size if size else math.nan
-        present = [value for value in dice.values() if not math.isnan(value)]
-        return {"dice": float(np.mean(present)) if present else math.nan, **dice}
+            dice.append(2 * int((a & b).sum()) / size if size else math.nan)
+        return dice
