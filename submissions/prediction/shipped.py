@@ -54,19 +54,17 @@ def find_weights(path: Path, wanted: Sequence[str] | None = None) -> Weights:
     """
     members: dict[str, Mapping[str, Any]] = {}
     species: dict[str, tuple[Particle, ...]] = {}
-    for member in sorted(MEMBERS):
+    for member in sorted(wanted or MEMBERS):
         file = path / member / "weights.safetensors"
         if file.exists():
             members[member], species[member] = parse_card(read_card(file), member, file)
-    lost = [member for member in wanted or () if member not in members]
-    if lost:
-        raise InputError(f"{path / lost[0]}: expected weights.safetensors of {lost[0]}, but there is no such file")
-    members = {member: settings for member, settings in members.items() if not wanted or member in wanted}
+        elif wanted:
+            raise InputError(f"{path / member}: expected weights.safetensors of {member}, but there is no such file")
     if not members:
         raise InputError(f"{path}: expected a folder MEMBER with weights.safetensors of {', '.join(MEMBERS)}")
-    if len({species[member] for member in members}) > 1:
+    if len(set(species.values())) > 1:
         raise InputError(f"{path}: expected weights of the same species, but {', '.join(members)} know different ones")
-    return Weights(path, members, species[next(iter(members))])
+    return Weights(path, members, next(iter(species.values())))
 
 
 def shipped_run(path: Path = FOLDER) -> RunDirectory:
