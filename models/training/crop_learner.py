@@ -34,10 +34,6 @@ from tomograms.tomogram import Tomogram
 
 CLIP = 5.0
 """Norm at which gradients are cut. Ten times what healthy steps have: it only catches a step that would undo many."""
-VOXELS_AT_ONCE = 4 * 96 * 128 * 128
-"""Of crops that pass the network together on a GPU: four of the preset ``full``. It was found when the U-Net's last
-convolution met a slow kernel (see `models.unet.network.SILENT`); since then eight at once take 0.85 of the time on an
-H200."""
 SURE = 50.0
 """A logit beside which the others vanish."""
 Batch = tuple[torch.Tensor, ...]
@@ -93,8 +89,6 @@ class CropLearner(NetworkState):
     ----------
     figure
         What `measure` measures, in a word.
-    at_once
-        Crops that pass the network together.
 
     Parameters
     ----------
@@ -149,8 +143,6 @@ class CropLearner(NetworkState):
             clip=CLIP,
             dtype=compute_dtype(where, settings.precision),
         )
-        some = max(1, VOXELS_AT_ONCE // math.prod(settings.crop))
-        self.at_once: int = settings.batch if where.type == "cpu" else some
 
     @abstractmethod
     def loss(
@@ -237,16 +229,11 @@ class CropLearner(NetworkState):
         crops = batch[0].to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last_3d)
         masked = bool((batch[1] == IGNORED).any())  # looked at here, where no GPU has to be waited for
         labels, *offsets = (part.to(self.device, non_blocking=True) for part in batch[1:])
-        logits = finite(lambda: self.logits(crops), self.device, self.dtype).float()
+        logits = finite(lambda: self.network(crops), self.device, self.dtype).float()
         inputs = self.without_ignored(logits, labels.long()) if masked else (logits, labels.long())
         loss = self.loss(*inputs, *offsets)
         self.descend(loss, done=done)
         return float(loss.detach())
-
-    def logits(self, crops: torch.Tensor) -> torch.Tensor:  # (batch, 1, z, y, x)
-        """Return the network's logits; on a GPU a few crops pass it at a time."""
-        parts = [self.network(part) for part in crops.split(self.at_once)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def without_ignored(
         self,

@@ -26,8 +26,6 @@ class UNetLearner(CropLearner):
 
     def __init__(self, settings: UNetSettings, particles: Sequence[Particle], seed: int, device: str) -> None:
         super().__init__(UNET, settings, particles, seed, device)
-        if settings.norm == "BATCH":  # which sees all crops of a batch
-            self.at_once = settings.batch
         self.tversky = TverskyLoss(
             include_background=False,
             to_onehot_y=True,

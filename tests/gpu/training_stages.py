@@ -89,7 +89,6 @@ def layouts(bench: Bench) -> None:
     last, first = torch.channels_last_3d, torch.contiguous_format
     cases: dict[str, dict[str, Any]] = {
         "as it is": {},
-        "all crops at once": {"at_once": True},
         "norm by sample": {"norm": ChannelsLastInstanceNorm3d.by_sample},
         "cuDNN's benchmark": {"benchmark": True},
         "channels first": {"layout": first},
@@ -101,7 +100,6 @@ def layouts(bench: Bench) -> None:
         ChannelsLastInstanceNorm3d.forward = case.get("norm", own)  # type: ignore[method-assign]
         torch.backends.cudnn.benchmark = case.get("benchmark", False)
         learner = learner_of(bench.device, "fp16" if bench.gpu else "fp32")
-        learner.at_once = size[0] if "at_once" in case else learner.at_once
         spent, slowest = _milliseconds(bench, learner, size, case.get("layout", last))
         bench.tell(f"{name}, ms", spent, remark=slowest)
 
@@ -115,7 +113,7 @@ def _milliseconds(
 
     def work() -> None:
         with autocast(learner.device, learner.dtype):
-            loss = learner.logits(crops).float().square().mean()
+            loss = learner.network(crops).float().square().mean()
         learner.scaler.scale(loss).backward()
         bench.sync()
 

@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.training import crop_learner
 from models.training.targets import ball_targets
 from models.unet.member import UNetMember
 from models.unet.network import SILENT, ClassHead, build_network, class_axes, is_encoder, silent
-from models.unet.settings import FULL, STRIDE, UNetSettings
+from models.unet.settings import STRIDE, UNetSettings
 from models.unet.training import UNetLearner
 from models.weights import header, parse_card
 from tomograms.particles import Particle
@@ -70,26 +69,6 @@ def test_tversky_at_one_half_is_dice():
         p, t = probability[:, label], (targets == label).float()
         expected += float(1 - 2 * (p * t).sum() / (p.sum() + t.sum())) / 2
     assert float(learner.loss(logits, targets)) == pytest.approx(expected, abs=1e-4)
-
-
-def test_crops_that_pass_the_network_a_few_at_a_time_give_the_same_logits_and_gradients():
-    learner = UNetLearner(UNetSettings(stem=4, channels=(4, 6), strides=(2,), init="scratch"), (BALL, SHELL), 0, "cpu")
-    crops = torch.randn(5, 1, 16, 16, 16, generator=torch.Generator().manual_seed(0))
-    logits, gradients = [], []
-    for at_once in (5, 2):
-        learner.at_once = at_once
-        learner.network.zero_grad()
-        logits.append(learner.logits(crops))
-        logits[-1].square().sum().backward()
-        gradients.append(torch.cat([value.grad.flatten() for value in learner.network.parameters()]))
-    assert torch.allclose(*logits, atol=1e-5)
-    assert torch.allclose(*gradients, rtol=1e-3, atol=1e-3 * float(gradients[0].abs().max()))
-
-
-@pytest.mark.parametrize(("settings", "at_once"), [(FULL, 4), (UNetSettings(), 10), (replace(FULL, norm="BATCH"), 8)])
-def test_a_gpu_is_given_a_few_crops_at_a_time_unless_a_norm_sees_all(settings, at_once, monkeypatch):
-    monkeypatch.setattr(crop_learner, "resolve_device", lambda name: torch.device("meta"))
-    assert UNetLearner(replace(settings, init="scratch"), (BALL, SHELL), 0, "cuda").at_once == at_once
 
 
 def test_cross_entropy_weighs_every_species():
