@@ -67,6 +67,12 @@ def test_ascii_output_and_a_notebooks_backend(monkeypatch):
     assert os.environ["MPLBACKEND"] == "agg"
 
 
+@pytest.mark.parametrize(("said", "taken"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_give_up_their_core_unless_the_user_says_otherwise(said, taken, monkeypatch):
+    monkeypatch.setattr(os, "environ", {} if said is None else {"OMP_WAIT_POLICY": said})
+    assert exit_code(lambda _: int(os.environ["OMP_WAIT_POLICY"] != taken)) == 0
+
+
 @pytest.mark.parametrize("say", ["print('x' * 10**6)", "[console().print('x' * 99) for _ in range(9999)]"])
 def test_a_closed_output_is_no_error(say):
     code = (
