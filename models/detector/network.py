@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import torch
 from monai.networks.nets.segresnet_ds import SegResBlock, SegResEncoder
+from monai.networks.utils import pixelunshuffle
 from torch import nn
 from torch.nn import functional
 
@@ -60,19 +61,13 @@ class Detector(nn.Module):
 
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
         """Return log-odds and offsets."""
-        _, *levels = self.encoder(fold(volume))
+        cells = pixelunshuffle(volume, DIMENSIONS, FOLDED)
+        _, *levels = self.encoder(cells.contiguous(memory_format=torch.channels_last_3d))
         features = levels.pop()
         for fine, across, up in zip(reversed(levels), reversed(self.across), reversed(self.up), strict=True):
             features = up(fine + functional.interpolate(across(features), scale_factor=2.0))
         features = functional.relu(self.norm(features))
         return torch.cat([self.heat(features), self.offset(features)], 1)
-
-
-def fold(volume: torch.Tensor) -> torch.Tensor:
-    """Return ``(batch, 1, z, y, x)`` as ``(batch, 8, z/2, y/2, x/2)``, channels last."""
-    batch, _, z, y, x = volume.shape
-    cells = volume.reshape(batch, z // 2, 2, y // 2, 2, x // 2, 2).permute(0, 2, 4, 6, 1, 3, 5)
-    return cells.reshape(batch, 8, z // 2, y // 2, x // 2).contiguous(memory_format=torch.channels_last_3d)
 
 
 def is_encoder(name: str) -> bool:
